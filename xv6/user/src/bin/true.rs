@@ -1,0 +1,3 @@
+//! true: does nothing, successfully (true(1)).
+
+fn main() {}
