@@ -1,0 +1,4 @@
+//! Threads, processes, signals, scheduling.
+
+/// A thread.
+pub struct Task;
