@@ -1,2 +1,30 @@
-//! To be written.
+//! `hal`: the machine made safe. The one crate of the kernel that may write `unsafe`.
+//!
+//! It owns boot (PVH entry to `kernel_main`), traps, page tables, physical frames, the kernel heap, the
+//! context switch, user-memory access, per-CPU data, spin locks, the clock and the devices; the
+//! kernel above it is policy in safe Rust. The machine is x86_64 under QEMU's microvm. On any other
+//! target the crate compiles to a *hosted* version, good enough for the kernel's unit tests: frames and
+//! page tables work on an arena, locks on `std` threads; what needs the machine panics and says so.
 #![no_std]
+
+extern crate alloc;
+#[cfg(not(target_os = "none"))]
+extern crate std;
+
+pub mod boot;
+pub mod cpu;
+pub mod dev;
+pub mod frame;
+pub mod heap;
+pub mod irq;
+pub mod log;
+pub mod paging;
+pub mod panic;
+pub mod percpu;
+pub mod power;
+pub mod sync;
+pub mod thread;
+pub mod time;
+pub mod user;
+
+pub use percpu::PerCpu;
