@@ -16,7 +16,9 @@
 
 extern crate alloc;
 
+pub mod drivers;
 pub mod error;
+pub mod exec;
 pub mod mm;
 pub mod sync;
 pub mod syscall;

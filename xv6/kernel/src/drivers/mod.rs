@@ -1,0 +1,3 @@
+//! Devices as the rest of the kernel sees them, over hal's drivers.
+
+pub mod block;
