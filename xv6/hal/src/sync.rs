@@ -12,7 +12,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 pub enum Rank {
     /// Namespace tables and the objects in them.
     Namespace,
-    /// The cgroup tree and its counters.
+    /// The shape of the cgroup tree, and who is where in it.
+    CgroupTree,
+    /// One cgroup's state.
     Cgroup,
     /// The process tree: parents, groups, sessions, pid tables.
     TaskTree,

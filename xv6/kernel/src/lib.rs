@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+pub mod cgroup;
 pub mod drivers;
 pub mod error;
 pub mod exec;
