@@ -1,1 +1,33 @@
-//! To be written.
+//! harness: boots the guest in QEMU and drives it, as a library.
+//!
+//! The way through it: [`Artifacts::build`] makes kernel and disks; [`Machine`] says as data what to boot;
+//! [`Guest::boot`] boots it to a prompt and [`Guest::run`] runs commands there; [`Console`] is underneath for whoever types by
+//! hand. Whatever goes wrong is a [`Failure`] that carries the transcript. Every time limit obeys one scale ([`deadline`]).
+//! The kernel is an ELF file to this crate: another kernel that keeps the wiring of [`machine`] can be driven the same way.
+
+mod artifacts;
+mod cargo;
+mod console;
+pub mod deadline;
+mod ending;
+mod failure;
+mod guest;
+pub mod machine;
+mod process;
+mod stamp;
+mod symbols;
+mod volume;
+mod wire;
+pub mod workspace;
+
+pub use artifacts::Artifacts;
+pub use cargo::cargo;
+pub use console::{Console, panic_report};
+pub use ending::{Ending, decode};
+pub use failure::{Evidence, Failure};
+pub use guest::{Guest, Output, PROMPT};
+pub use machine::{Drive, Machine, Writes};
+pub use process::{Process, spawn};
+pub use symbols::Symbols;
+pub use volume::Extra;
+pub use wire::{Gone, Heard, Line, Tee, Wire};

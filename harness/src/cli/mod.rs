@@ -1,0 +1,51 @@
+//! cli: the commands of `harness`, one file each, and the options they share.
+
+pub mod bench;
+pub mod debug;
+mod relay;
+pub mod run;
+pub mod shell;
+
+use clap::Args;
+use harness::{Artifacts, Extra, Failure, Machine};
+use std::path::PathBuf;
+
+/// Options about the machine.
+#[derive(Debug, Args)]
+pub struct MachineOptions {
+    /// The number of CPUs
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
+    cpus: u32,
+    /// Memory in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(32..))]
+    memory: u32,
+    /// An image to add: a folder, a docker export or save tar, or an OCI layout (repeatable)
+    #[arg(long, value_name = "NAME=PATH")]
+    image: Vec<Extra>,
+    /// An option for the kernel, such as loglevel=7 (repeatable)
+    #[arg(long, value_name = "OPTION")]
+    kernel_option: Vec<String>,
+    /// A root disk to use and keep, made from the built one when absent; otherwise changes are forgotten at the end
+    #[arg(long, value_name = "FILE")]
+    disk: Option<PathBuf>,
+}
+
+impl MachineOptions {
+    /// Builds what these options need, and the machine they describe.
+    ///
+    /// # Errors
+    /// `Setup` when the guest cannot be built or the disk not be made.
+    pub fn machine(&self, name: &str) -> Result<Machine, Failure> {
+        let artifacts = Artifacts::build_with(&self.image)?;
+        let mut machine = Machine::new(&artifacts).name(name).cpus(self.cpus).memory(self.memory);
+        machine.options.extend(self.kernel_option.iter().cloned());
+        if let Some(disk) = &self.disk {
+            if !disk.exists() {
+                let copying = |e| Failure::setup(format_args!("make {}", disk.display()), e);
+                std::fs::copy(&artifacts.root, disk).map_err(copying)?;
+            }
+            machine = machine.keep_root(disk);
+        }
+        Ok(machine)
+    }
+}

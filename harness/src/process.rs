@@ -1,0 +1,137 @@
+//! process: QEMU as a child of ours.
+//!
+//! [`spawn`] starts QEMU for a [`Machine`] with two socket pairs as its descriptors 0 (console) and 1 (serial port): no
+//! paths, no lost boot text, a clean end of file. A [`Process`] kills its QEMU when dropped. Should the harness itself
+//! be killed, the kernel kills QEMU: `setpriv --pdeathsig` arranges that without `unsafe` here. The signal comes when the
+//! *thread* that forked ends, so one thread that lives as long as the process does all the forking.
+
+use crate::failure::Failure;
+use crate::machine::Machine;
+use crate::wire::{Gone, Wire};
+use crate::workspace;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, LazyLock};
+use std::time::SystemTime;
+
+/// How many transcripts are kept.
+const KEPT_TRANSCRIPTS: usize = 200;
+
+/// A running QEMU and our ends of its lines.
+#[derive(Debug)]
+pub struct Process {
+    /// The console's line.
+    pub console: UnixStream,
+    /// The serial port's line.
+    pub serial: UnixStream,
+    /// What the machine says, and how it ends.
+    pub wire: Arc<Wire>,
+    pidfd: OwnedFd,
+}
+
+impl Process {
+    /// Ends QEMU at once. Harmless when it is gone already.
+    pub fn kill(&self) {
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Starts QEMU for `machine`.
+///
+/// # Errors
+/// `Setup` when QEMU is not installed, a file of the machine is missing, or the process cannot be made.
+pub fn spawn(machine: &Machine) -> Result<Process, Failure> {
+    let qemu = find_qemu(&machine.qemu)?;
+    for file in machine.drives.iter().map(|drive| &drive.file).chain([&machine.kernel]) {
+        if !file.exists() {
+            return Err(Failure::setup(file.display(), "no such file; `harness build` makes it"));
+        }
+    }
+    let path = transcript_path(&machine.name)?;
+    let wire = Wire::new(&path).map_err(|e| Failure::setup(format_args!("create {}", path.display()), e))?;
+    let starting = |e: io::Error| Failure::setup("start QEMU", e);
+    let (console, console_end) = UnixStream::pair().map_err(starting)?;
+    let (serial, serial_end) = UnixStream::pair().map_err(starting)?;
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(qemu).args(machine.arguments());
+    command.stdin(OwnedFd::from(console_end)).stdout(OwnedFd::from(serial_end)).stderr(Stdio::piped());
+    let child = fork_elsewhere(command).map_err(starting)?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let pidfd = pid.ok_or(rustix::io::Errno::SRCH).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+    let pidfd = pidfd.map_err(|e| starting(e.into()))?;
+    let heard = Arc::clone(&wire);
+    std::thread::spawn(move || reap(child, &heard));
+    Ok(Process { console, serial, wire, pidfd })
+}
+
+/// Waits for QEMU's end and puts it on the wire.
+fn reap(mut child: Child, wire: &Wire) {
+    let mut stderr = String::new();
+    if let Some(mut pipe) = child.stderr.take() {
+        let _ = pipe.read_to_string(&mut stderr);
+    }
+    if let Ok(status) = child.wait() {
+        wire.update(|heard| heard.gone = Some(Gone { status, stderr: stderr.trim().to_string() }));
+    }
+}
+
+/// A command to start, and where its child is awaited.
+type Order = (Command, Sender<io::Result<Child>>);
+
+/// Spawns `command` from a thread that never ends.
+fn fork_elsewhere(command: Command) -> io::Result<Child> {
+    static FORKER: LazyLock<Sender<Order>> = LazyLock::new(|| {
+        let (orders, inbox) = mpsc::channel::<Order>();
+        std::thread::spawn(move || {
+            for (mut command, reply) in inbox {
+                let child = command.spawn();
+                // Our copies of the guest's ends must close before the child's end can be seen.
+                drop(command);
+                let _ = reply.send(child);
+            }
+        });
+        orders
+    });
+    let (reply, answer) = mpsc::channel();
+    FORKER.send((command, reply)).map_err(|_| io::ErrorKind::BrokenPipe)?;
+    answer.recv().map_err(|_| io::ErrorKind::BrokenPipe)?
+}
+
+/// QEMU's path.
+fn find_qemu(name: &Path) -> Result<PathBuf, Failure> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Joining an absolute path to a folder gives that path.
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+        .ok_or_else(|| Failure::setup(name.display(), "not found; run ci/setup to install it"))
+}
+
+/// A new transcript's path; the oldest transcripts make room for it.
+fn transcript_path(name: &str) -> Result<PathBuf, Failure> {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let dir = workspace::build_dir("transcripts")?;
+    let mut old: Vec<(SystemTime, PathBuf)> = std::fs::read_dir(&dir)
+        .map(|entries| {
+            entries.flatten().filter_map(|e| Some((e.metadata().ok()?.modified().ok()?, e.path()))).collect()
+        })
+        .unwrap_or_default();
+    old.sort();
+    for (_, path) in &old[..old.len().saturating_sub(KEPT_TRANSCRIPTS)] {
+        let _ = std::fs::remove_file(path);
+    }
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    Ok(dir.join(format!("{name}-{}-{number}.transcript", std::process::id())))
+}

@@ -1,0 +1,3 @@
+#!/bin/sh
+# hello: greets from inside a container.
+echo "$GREETING on $(hostname)"
