@@ -47,6 +47,12 @@ impl MemDisk {
         MemDisk { bytes: vec![0; blocks * BLOCK_SIZE] }
     }
 
+    /// A disk with these contents; what is no whole block at their end is cut off.
+    pub fn from_bytes(mut bytes: Vec<u8>) -> MemDisk {
+        bytes.truncate(bytes.len() / BLOCK_SIZE * BLOCK_SIZE);
+        MemDisk { bytes }
+    }
+
     /// The raw contents.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -60,7 +66,7 @@ impl MemDisk {
     fn range(&self, block: u64, len: usize) -> Result<core::ops::Range<usize>> {
         let start = usize::try_from(block).ok().and_then(|b| b.checked_mul(BLOCK_SIZE)).ok_or(Error::Io)?;
         let end = start.checked_add(len).ok_or(Error::Io)?;
-        if len % BLOCK_SIZE != 0 || end > self.bytes.len() { Err(Error::Io) } else { Ok(start..end) }
+        if !len.is_multiple_of(BLOCK_SIZE) || end > self.bytes.len() { Err(Error::Io) } else { Ok(start..end) }
     }
 }
 

@@ -12,6 +12,8 @@ pub enum Error {
     NotFound,
     /// The device failed to read or write (`EIO`).
     Io,
+    /// No memory for a buffer (`ENOMEM`).
+    NoMemory,
     /// The name is taken (`EEXIST`).
     Exists,
     /// Not a directory (`ENOTDIR`).
@@ -44,6 +46,7 @@ impl Error {
         match self {
             Error::NotFound => 2,
             Error::Io => 5,
+            Error::NoMemory => 12,
             Error::Exists => 17,
             Error::NotDir => 20,
             Error::IsDir => 21,
@@ -65,6 +68,7 @@ impl fmt::Display for Error {
         f.write_str(match self {
             Error::NotFound => "no such file or directory",
             Error::Io => "input/output error",
+            Error::NoMemory => "out of memory",
             Error::Exists => "file exists",
             Error::NotDir => "not a directory",
             Error::IsDir => "is a directory",

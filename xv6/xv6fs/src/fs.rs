@@ -1,154 +1,199 @@
-//! [`Fs`]: a mounted volume.
+//! [`Fs`]: a mounted volume, and the frame in which every change runs ([`Fs::op`]).
+//!
+//! An operation first makes room in the log, then checks what can be refused, then changes blocks in the cache. So it is
+//! whole in one transaction or not there at all. If something fails in the middle all the same (the device, or a
+//! damaged block), the running transaction is given up and the volume turns read-only: what is on the disk is still sound.
 
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::BLOCK_SIZE;
+use crate::alloc_map::Pending;
+use crate::bytes::Block;
+use crate::cache::{Cache, new_block};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::types::{DirEntry, FormatOptions, Ino, MountOptions, NewNode, RenameFlags, Report, SetAttr, Stat, StatFs};
+use crate::layout::{BITS, STATE_BLOCK, State, Super};
+use crate::types::{Ino, MountOptions, StatFs};
 
-/// A mounted volume.
-pub struct Fs<D: Disk> {
-    disk: D,
+/// Metadata blocks that one operation may change at most (rename of a directory over another, two splits).
+const OP_BLOCKS: usize = 40;
+
+/// Whether the volume takes writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Write,
+    Read,
+    /// An operation failed half-way or the device failed: nothing is written any more.
+    Aborted,
 }
 
-#[expect(unused_variables, reason = "signatures first; the bodies follow")]
+/// A mounted volume. All methods take `&mut self`: the caller brings the lock.
+pub struct Fs<D: Disk> {
+    pub(crate) disk: D,
+    pub(crate) sb: Super,
+    pub(crate) state: State,
+    pub(crate) cache: Cache,
+    pub(crate) access: Access,
+    /// Freed blocks that the next commit gives back.
+    pub(crate) pending: Pending,
+    /// Free blocks per bitmap block, where counted.
+    pub(crate) map_free: Vec<Option<u32>>,
+    /// Where the search for free blocks begins.
+    pub(crate) block_hint: u32,
+    /// No inode number below this is free.
+    pub(crate) ino_hint: u32,
+    /// Blocks promised to later writes.
+    pub(crate) reserved: u64,
+    pub(crate) held: BTreeMap<Ino, u32>,
+    /// Inodes without a name that are held.
+    pub(crate) orphans: BTreeSet<Ino>,
+    /// Those orphans that the list on the disk does not have yet: a commit puts them there.
+    pub(crate) unlisted: BTreeSet<Ino>,
+    /// Free counts or the like changed since the last commit.
+    pub(crate) state_dirty: bool,
+    /// Something was written since the last flush.
+    pub(crate) unflushed: bool,
+    /// One block for the ragged ends of reads and writes.
+    pub(crate) bounce: Box<Block>,
+    /// Several blocks for writing runs: log, homes, zeros.
+    pub(crate) staging: Vec<u8>,
+}
+
+/// Blocks in [`Fs::staging`].
+pub(crate) const STAGING: usize = 32;
+
 impl<D: Disk> Fs<D> {
-    /// Makes an empty file system on `disk`: a root directory with mode 0755, owned by 0:0.
-    pub fn format(disk: &mut D, options: &FormatOptions) -> Result<()> {
-        Err(Error::Io)
-    }
-    /// Mounts: replays the log, frees the orphans (unless read-only). Fails with [`Error::Corrupt`] on what is no xv6fs.
+    /// Mounts: replays the log, frees the orphans (both only in memory, and not at all, if read-only).
+    ///
+    /// Fails with [`Error::Corrupt`] on what is no xv6fs volume or too damaged to be trusted.
     pub fn mount(disk: D, options: &MountOptions) -> Result<Fs<D>> {
-        Err(Error::Io)
+        let (mut fs, _) = Fs::load(disk, options)?;
+        if !options.read_only {
+            fs.access = Access::Write;
+            fs.reap_listed()?;
+        }
+        Ok(fs)
     }
-    /// Commits, flushes, marks the log clean, and gives the disk back.
-    pub fn unmount(self) -> Result<D> {
+
+    /// A read-only `Fs` with the log replayed, and whether there was something to replay.
+    pub(crate) fn load(mut disk: D, options: &MountOptions) -> Result<(Fs<D>, bool)> {
+        let mut bounce = new_block()?;
+        disk.read(0, &mut bounce[..])?;
+        let sb = Super::decode(&bounce, disk.blocks())?;
+        let mut fs = Fs::with(disk, sb, bounce, options.cache_blocks);
+        let replayed = fs.replay(options.read_only)?;
+        let block = fs.cache.get(&mut fs.disk, STATE_BLOCK)?;
+        fs.state = State::decode(block, &fs.sb)?;
+        Ok((fs, replayed))
+    }
+
+    pub(crate) fn with(disk: D, sb: Super, bounce: Box<Block>, cache_blocks: usize) -> Fs<D> {
+        Fs {
+            disk,
+            sb,
+            state: State::default(),
+            cache: Cache::new(cache_blocks),
+            access: Access::Read,
+            pending: Pending::default(),
+            map_free: vec![None; sb.blocks.div_ceil(BITS) as usize],
+            block_hint: sb.data_start,
+            ino_hint: 0,
+            reserved: 0,
+            held: BTreeMap::new(),
+            orphans: BTreeSet::new(),
+            unlisted: BTreeSet::new(),
+            state_dirty: false,
+            unflushed: false,
+            bounce,
+            staging: vec![0; STAGING * BLOCK_SIZE],
+        }
+    }
+
+    /// Commits, flushes, marks the log clean, and gives the disk back. A read-only volume's disk is not touched.
+    pub fn unmount(mut self) -> Result<D> {
+        match self.access {
+            Access::Aborted => return Err(Error::Io),
+            Access::Read => {}
+            Access::Write => {
+                // Nobody is left to hold them.
+                self.held.clear();
+                for ino in core::mem::take(&mut self.orphans) {
+                    self.reap(ino)?;
+                }
+                self.commit()?;
+                self.clear_log()?;
+            }
+        }
         Ok(self.disk)
     }
-    /// The inode that `name` stands for in `dir`; `.` and `..` work (`..` of the root is the root).
-    pub fn lookup(&mut self, dir: Ino, name: &[u8]) -> Result<Ino> {
-        Err(Error::Io)
+
+    /// The disk, to look at.
+    pub fn disk(&self) -> &D {
+        &self.disk
     }
-    /// Makes a node and its name.
-    pub fn create(&mut self, dir: Ino, name: &[u8], node: &NewNode<'_>, now: i64) -> Result<Ino> {
-        Err(Error::Io)
+
+    /// Runs one atomic change: `f` is refused on a read-only volume, finds room in the log for [`OP_BLOCKS`] blocks,
+    /// and must not fail after its first change; if it does, the volume turns read-only. `f` reads the inodes it
+    /// writes itself, after [`Fs::need`]: a commit may have put them into the orphan list.
+    pub(crate) fn op<R>(&mut self, f: impl FnOnce(&mut Self) -> Result<R>) -> Result<R> {
+        self.check_writable()?;
+        if self.log_need() + OP_BLOCKS > self.log_capacity() {
+            self.commit()?;
+        }
+        let mark = self.cache.changes();
+        let result = f(self);
+        if self.cache.changes() != mark {
+            self.state_dirty = true;
+            if result.is_err() {
+                self.abort();
+            }
+        }
+        debug_assert!(self.log_need() <= self.log_capacity(), "an operation outgrew the log");
+        result
     }
-    /// Gives `ino` (not a directory) one more name.
-    pub fn link(&mut self, ino: Ino, dir: Ino, name: &[u8], now: i64) -> Result<()> {
-        Err(Error::Io)
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.access == Access::Write { Ok(()) } else { Err(Error::ReadOnly) }
     }
-    /// Removes a name that is not a directory's; gives the inode it stood for.
-    pub fn unlink(&mut self, dir: Ino, name: &[u8], now: i64) -> Result<Ino> {
-        Err(Error::Io)
+
+    /// Gives the running transaction up: no write reaches the disk from now on.
+    pub(crate) fn abort(&mut self) {
+        self.access = Access::Aborted;
     }
-    /// Removes an empty directory; gives the inode it had.
-    pub fn rmdir(&mut self, dir: Ino, name: &[u8], now: i64) -> Result<Ino> {
-        Err(Error::Io)
+
+    /// Blocks that a commit would log now: dirty ones, bitmaps of pending frees, the orphan list's links, the state.
+    pub(crate) fn log_need(&self) -> usize {
+        self.cache.dirty() + self.pending.bitmaps() + 3
     }
-    /// rename(2).
-    pub fn rename(
-        &mut self,
-        from_dir: Ino,
-        from: &[u8],
-        to_dir: Ino,
-        to: &[u8],
-        flags: RenameFlags,
-        now: i64,
-    ) -> Result<()> {
-        Err(Error::Io)
-    }
-    /// Shows the entries after `cursor` (0 at first; then a [`DirEntry::next`]) until `each` says `false`; `.` and `..`
-    /// come first. An entry for which `each` said `false` was not taken and comes again.
-    pub fn read_dir(&mut self, dir: Ino, cursor: u64, each: &mut dyn FnMut(DirEntry<'_>) -> bool) -> Result<()> {
-        Err(Error::Io)
-    }
-    /// A symlink's target; [`Error::Invalid`] for anything else.
-    pub fn read_link(&mut self, ino: Ino) -> Result<Vec<u8>> {
-        Err(Error::Io)
-    }
-    /// An inode's attributes.
-    pub fn stat(&mut self, ino: Ino) -> Result<Stat> {
-        Err(Error::Io)
-    }
-    /// Sets attributes.
-    pub fn set_attr(&mut self, ino: Ino, attr: &SetAttr) -> Result<()> {
-        Err(Error::Io)
-    }
-    /// Reads a file; short at its end. Whole blocks go straight into `buf`.
-    pub fn read_at(&mut self, ino: Ino, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        Err(Error::Io)
-    }
-    /// Writes a file, all of `data` or an error; grows it as needed; touches no times. `reserved` of the blocks that
-    /// were promised by [`Fs::reserve`] are used up by this call (0 for a caller without a promise).
-    pub fn write_at(&mut self, ino: Ino, offset: u64, data: &[u8], reserved: u64) -> Result<()> {
-        Err(Error::Io)
-    }
-    /// Sets a file's size; what is added reads as zeros. Touches no times.
-    pub fn truncate(&mut self, ino: Ino, size: u64) -> Result<()> {
-        Err(Error::Io)
-    }
-    /// fallocate(2) mode 0: blocks for the range, zeroed where there were none; grows the file unless `keep_size`.
-    pub fn allocate(&mut self, ino: Ino, offset: u64, len: u64, keep_size: bool) -> Result<()> {
-        Err(Error::Io)
-    }
-    /// fallocate(2) `FALLOC_FL_PUNCH_HOLE`: the range reads as zeros, its whole blocks are freed.
-    pub fn punch(&mut self, ino: Ino, offset: u64, len: u64) -> Result<()> {
-        Err(Error::Io)
-    }
-    /// Whether the block at `offset` has a place on the disk (a write to it needs no reservation).
-    pub fn is_mapped(&mut self, ino: Ino, offset: u64) -> Result<bool> {
-        Err(Error::Io)
-    }
-    /// Promises that `write_at` of `blocks` new blocks will find room. On [`Error::NoSpace`] write back and retry once.
-    pub fn reserve(&mut self, blocks: u64) -> Result<()> {
-        Err(Error::Io)
-    }
-    /// Gives a promise back unused.
-    pub fn unreserve(&mut self, blocks: u64) {}
-    /// How much room there is.
-    pub fn statfs(&self) -> StatFs {
-        StatFs { blocks: 0, free: 0, available: 0, inodes: 0, free_inodes: 0, fsid: 0 }
-    }
-    /// Makes everything done so far durable: data first, then the log, then the blocks' homes.
-    pub fn commit(&mut self) -> Result<()> {
-        Err(Error::Io)
-    }
+
     /// Whether the running transaction is more than half of what the log can hold.
     pub fn needs_commit(&self) -> bool {
-        false
+        self.log_need() > self.log_capacity() / 2
     }
+
     /// Whether there is anything that [`Fs::commit`] would write.
     pub fn is_dirty(&self) -> bool {
-        false
+        self.access == Access::Write && (self.state_dirty || self.cache.dirty() > 0 || self.unflushed)
     }
+
     /// Whether writes are refused: mounted so, or turned so by an error.
     pub fn is_read_only(&self) -> bool {
-        false
+        self.access != Access::Write
     }
-    /// Keeps an inode alive when its last name goes; counts.
-    pub fn hold(&mut self, ino: Ino) -> Result<()> {
-        Err(Error::Io)
-    }
-    /// Undoes one [`Fs::hold`]; the last one frees an inode without names.
-    pub fn release(&mut self, ino: Ino) -> Result<()> {
-        Err(Error::Io)
-    }
-    /// An extended attribute's value; [`Error::NoAttr`] if there is none.
-    pub fn get_xattr(&mut self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
-        Err(Error::Io)
-    }
-    /// Sets (`Some`) or removes (`None`) an extended attribute; all of an inode's fit in one block.
-    pub fn set_xattr(&mut self, ino: Ino, name: &[u8], value: Option<&[u8]>) -> Result<()> {
-        Err(Error::Io)
-    }
-    /// Shows the names of the extended attributes.
-    pub fn list_xattr(&mut self, ino: Ino, each: &mut dyn FnMut(&[u8])) -> Result<()> {
-        Err(Error::Io)
-    }
-}
 
-/// fsck: examines the whole volume, writes nothing.
-pub fn check<D: Disk>(disk: &mut D) -> Result<Report> {
-    let _ = disk.blocks();
-    Err(Error::Io)
+    /// How much room there is.
+    pub fn statfs(&self) -> StatFs {
+        let free = u64::from(self.state.free_blocks) + self.pending.blocks();
+        StatFs {
+            blocks: u64::from(self.sb.blocks - self.sb.data_start),
+            free,
+            available: free.saturating_sub(self.reserved + self.sb.pool()),
+            inodes: u64::from(self.sb.inodes - 1),
+            free_inodes: u64::from(self.state.free_inodes),
+            fsid: self.sb.fsid,
+        }
+    }
 }
