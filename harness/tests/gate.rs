@@ -1,0 +1,38 @@
+//! Format and lints as tests, so that plain `cargo test` is the whole gate.
+//!
+//! The nested cargo has a target directory of its own, `build/lint`: the outer one holds the lock of the usual one.
+
+use std::process::Stdio;
+
+/// Runs cargo with these words; its output is shown when it fails.
+fn cargo(words: &str) {
+    let output = harness::cargo()
+        .args(words.split_whitespace())
+        .env("CARGO_TARGET_DIR", harness::workspace::build().join("lint"))
+        .env("CARGO_TERM_COLOR", "never")
+        .stdin(Stdio::null())
+        .output()
+        .expect("cargo runs");
+    let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "cargo {words}\n{text}");
+}
+
+#[test]
+fn the_code_is_formatted() {
+    cargo("fmt --all --check");
+}
+
+#[test]
+fn the_host_crates_pass_clippy() {
+    cargo("clippy -q -p xv6fs -p fsbuild -p harness --all-targets -- -D warnings");
+}
+
+#[test]
+fn the_kernel_passes_clippy() {
+    cargo("clippy -q -p hal -p kernel --target x86_64-unknown-none -- -D warnings");
+}
+
+#[test]
+fn the_userland_passes_clippy() {
+    cargo("clippy -q -p user -p conductor --target x86_64-unknown-linux-musl -- -D warnings");
+}
