@@ -150,6 +150,8 @@ impl Tree {
         let node = if kind.is_dir() {
             Node::Dir
         } else if kind.is_symlink() {
+            // A link's own bits mean nothing on Linux, which shows them all set.
+            mode = 0o777;
             let target = std::fs::read_link(from).about(from.display())?;
             Node::Symlink(target.to_str().ok_or_else(|| Error::new(from.display(), "link target is not UTF-8"))?.into())
         } else if kind.is_file() {

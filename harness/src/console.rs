@@ -196,7 +196,7 @@ impl Console {
             None => Failure::BootFailed { cause: "QEMU closed its console and hangs".into(), evidence },
             Some((Ending::Exit(status), ..)) => Failure::Exit(status, evidence),
             Some((Ending::Reset, _, true)) => {
-                Failure::BootFailed { cause: "the machine reset itself before it said anything".into(), evidence }
+                Failure::BootFailed { cause: "the machine reset itself while booting".into(), evidence }
             }
             Some((Ending::Reset, ..)) => Failure::Reboot(evidence),
             Some((Ending::Qemu(cause), ..)) => Failure::BootFailed { cause, evidence },

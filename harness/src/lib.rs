@@ -7,6 +7,7 @@
 
 mod artifacts;
 mod cargo;
+mod conductor;
 mod console;
 pub mod deadline;
 mod ending;
@@ -14,6 +15,7 @@ mod failure;
 mod guest;
 pub mod machine;
 mod process;
+mod slot;
 mod stamp;
 mod symbols;
 mod volume;
@@ -22,12 +24,14 @@ pub mod workspace;
 
 pub use artifacts::Artifacts;
 pub use cargo::cargo;
+pub use conductor::{Conductor, Container, Row, quote};
 pub use console::{Console, panic_report};
 pub use ending::{Ending, decode};
 pub use failure::{Evidence, Failure};
 pub use guest::{Guest, Output, PROMPT};
 pub use machine::{Drive, Machine, Writes};
 pub use process::{Process, spawn};
+pub use slot::Slot;
 pub use symbols::Symbols;
 pub use volume::Extra;
 pub use wire::{Gone, Heard, Line, Tee, Wire};
