@@ -1,0 +1,81 @@
+//! A container's cgroup (Linux's cgroup-v2.rst): `/sys/fs/cgroup/conductor/<id>`, with its limits and its kill switch.
+
+use crate::error::{Context, Failure, Result};
+use crate::plan::Config;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// How long the last processes of a killed container may take to go.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn directory(id: &str) -> PathBuf {
+    Path::new(ROOT).join("conductor").join(id)
+}
+
+/// Makes the container's cgroup with its limits.
+pub fn create(config: &Config) -> Result<()> {
+    let parent = Path::new(ROOT).join("conductor");
+    for cgroup in [Path::new(ROOT), &parent] {
+        std::fs::create_dir_all(cgroup).at(cgroup)?;
+        let control = cgroup.join("cgroup.subtree_control");
+        std::fs::write(&control, "+pids").at(&control)?;
+    }
+    let own = directory(&config.id);
+    std::fs::create_dir(&own).at(&own)?;
+    let limit = own.join("pids.max");
+    std::fs::write(&limit, config.pids.to_string()).at(&limit)
+}
+
+/// Moves the calling process into the cgroup.
+pub fn join(id: &str) -> Result<()> {
+    let procs = directory(id).join("cgroup.procs");
+    std::fs::write(&procs, "0").at(&procs)
+}
+
+/// Kills every process in the cgroup (`cgroup.kill`). A cgroup that is gone holds none.
+pub fn kill(id: &str) -> Result<()> {
+    let kill = directory(id).join("cgroup.kill");
+    match std::fs::write(&kill, "1") {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result.at(&kill),
+    }
+}
+
+/// Kills what is left in the cgroup, waits for it, and removes the cgroup. One that is gone is fine.
+pub fn remove(id: &str) -> Result<()> {
+    let own = directory(id);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match std::fs::remove_dir(&own) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline => {
+                kill(id)?;
+                wait_for_change(&own.join("cgroup.events"))?;
+            }
+            Err(error) => return Err(error).at(&own),
+        }
+    }
+}
+
+/// Waits until `cgroup.events` says that nobody is left, or a moment.
+fn wait_for_change(events: &Path) -> Result<()> {
+    let file = match File::open(events) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        file => file.at(events)?,
+    };
+    let text = std::io::read_to_string(&file).at(events)?;
+    if text.contains("populated 0") {
+        return Ok(());
+    }
+    let moment = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    match poll(&mut [PollFd::new(&file, PollFlags::PRI)], Some(&moment)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(Failure::new(format!("{}: {error}", events.display()))),
+    }
+}

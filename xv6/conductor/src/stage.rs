@@ -1,0 +1,111 @@
+//! The first process inside a container, before it becomes the command: `conductor stage PLAN REPORT`.
+//!
+//! ```text
+//!   parent (run, exec)                      stage
+//!   unshare/setns of the pid namespace
+//!   spawn ------------------------------->  join the cgroup            (so that everything after is charged)
+//!                                           own session, namespaces, root, host name, terminal
+//!                                           user, capabilities, directory
+//!   read the report: empty, at end of file  execve                     (the report closes by itself)
+//!   read the report: "STATUS MESSAGE"       or: report and end
+//! ```
+//! The report is a pipe inherited by number; it is marked close-on-exec first thing.
+
+use crate::error::{Context, Failure, NOT_EXECUTABLE, NOT_FOUND, Result, reason};
+use crate::plan::{Command, DEFAULT_PATH, Place, Plan};
+use crate::{capabilities, cgroup, process, rootfs, user};
+use nix::sched::CloneFlags;
+use rustix::fd::AsFd;
+use rustix::thread::ThreadNameSpaceType;
+use std::convert::Infallible;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+
+/// Does what `plan` (JSON) says and becomes its command. Comes back only to report a failure on descriptor `report`.
+pub fn run(plan: &str, report: i32) -> Result<u8> {
+    let close = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC);
+    nix::fcntl::fcntl(report, close).context("the report descriptor")?;
+    let Err(failure) = become_command(plan);
+    nix::unistd::dup2(report, 2).context("the report descriptor")?;
+    eprintln!("{} {}", failure.status, failure.message);
+    Ok(failure.status)
+}
+
+fn become_command(plan: &str) -> Result<Infallible> {
+    let plan: Plan = serde_json::from_str(plan).map_err(|error| Failure::new(format!("stage: {error}")))?;
+    cgroup::join(&plan.id)?;
+    rustix::process::setsid().context("setsid")?;
+    match &plan.place {
+        Place::New(config) => {
+            let all = CloneFlags::CLONE_NEWNS
+                | CloneFlags::CLONE_NEWUTS
+                | CloneFlags::CLONE_NEWIPC
+                | CloneFlags::CLONE_NEWNET
+                | CloneFlags::CLONE_NEWCGROUP;
+            nix::sched::unshare(all).context("making namespaces")?;
+            rustix::system::sethostname(config.hostname.as_bytes()).context("setting the host name")?;
+            rootfs::enter(config, plan.terminal.as_deref())?;
+        }
+        Place::Running { init } => {
+            let all = ThreadNameSpaceType::MOUNT
+                | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
+                | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
+                | ThreadNameSpaceType::NETWORK
+                | ThreadNameSpaceType::CONTROL_GROUP;
+            let init = process::pidfd(*init)?;
+            rustix::thread::move_into_thread_name_spaces(init.as_fd(), all).context("entering the namespaces")?;
+        }
+    }
+    if plan.command.tty {
+        rustix::process::ioctl_tiocsctty(std::io::stdin()).context("taking the terminal")?;
+    }
+    let may_create_directory = matches!(plan.place, Place::New(_));
+    execute(&plan.command, may_create_directory)
+}
+
+/// Takes on the command's directory, user and capabilities, and becomes it.
+fn execute(command: &Command, may_create_directory: bool) -> Result<Infallible> {
+    let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let user = user::resolve(&command.user, &text("/etc/passwd"), &text("/etc/group"))?;
+    let directory = Path::new(&command.workdir);
+    if may_create_directory && !directory.exists() {
+        std::fs::create_dir_all(directory).at(directory)?;
+    }
+    std::env::set_current_dir(directory)
+        .map_err(|error| Failure::with_status(NOT_FOUND, format!("{}: {}", directory.display(), reason(&error))))?;
+    let name = &command.argv[0];
+    let program = find_program(name, &command.env)?;
+    capabilities::drop_to_default()?;
+    let env = command.env.iter().filter_map(|pair| pair.split_once('='));
+    let mut process = std::process::Command::new(&program);
+    process.arg0(name).args(&command.argv[1..]).env_clear().envs(env);
+    if user.uid != 0 || user.gid != 0 {
+        process.uid(user.uid).gid(user.gid);
+    }
+    let error = process.exec();
+    let status = if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
+    Err(Failure::with_status(status, format!("{name}: {}", reason(&error))))
+}
+
+/// The file that `name` means: itself if it has a slash, else the first executable of that name along the command's `PATH`.
+fn find_program(name: &str, env: &[String]) -> Result<PathBuf> {
+    if name.contains('/') {
+        return Ok(PathBuf::from(name));
+    }
+    let path = env.iter().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
+    let mut refused = None;
+    for directory in path.split(':') {
+        let candidate = Path::new(if directory.is_empty() { "." } else { directory }).join(name);
+        match std::fs::metadata(&candidate) {
+            Ok(meta) if meta.is_file() && meta.permissions().mode() & 0o111 != 0 => return Ok(candidate),
+            Ok(_) => refused = refused.or(Some(candidate)),
+            Err(_) => {}
+        }
+    }
+    Err(match refused {
+        Some(file) => Failure::with_status(NOT_EXECUTABLE, format!("{}: not executable", file.display())),
+        None => Failure::with_status(NOT_FOUND, format!("{name}: command not found in the container")),
+    })
+}

@@ -1,0 +1,183 @@
+//! The store: one folder per container, one lock for all.
+//!
+//! ```text
+//!   /var/lib/conductor/lock                    flock(2) held while containers are created, listed for change, or removed
+//!   /var/lib/conductor/containers/<id>/
+//!       config.json      resolved options        log      stdout and stderr of the init
+//!       state.json       running | exited ...    upper work rootfs    the overlay
+//! ```
+//! A folder is made under a temporary name and renamed into place, so a cut in between leaves nothing that looks like a container.
+//! State survives a reboot; [`Record::is_running`] therefore trusts only a live process with the recorded start time.
+
+use crate::error::{Context, Failure, Result};
+use crate::plan::Config;
+use crate::{cgroup, process};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// What outlives a reboot.
+pub const ROOT: &str = "/var/lib/conductor";
+/// What does not.
+pub const RUN: &str = "/run/conductor";
+
+/// The open store; holds the lock until dropped.
+pub struct Store {
+    _lock: File,
+}
+
+/// Where a container is in its life.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// Host pid of the init; 0 before it started.
+    pub pid: u32,
+    /// The init's start time in clock ticks since boot, which tells it from a later process with its pid.
+    pub started: u64,
+    /// The exit status, once it has ended.
+    pub exit: Option<u8>,
+}
+
+/// One container as the store knows it.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Its options.
+    pub config: Config,
+    /// Its state.
+    pub state: State,
+}
+
+/// The folder of container `id`.
+pub fn folder(id: &str) -> PathBuf {
+    Path::new(ROOT).join("containers").join(id)
+}
+
+impl Store {
+    /// Makes the store if it is not there, and waits for its lock. Idempotent.
+    pub fn open() -> Result<Store> {
+        for directory in [Path::new(ROOT).join("containers"), Path::new(RUN).join("layers")] {
+            std::fs::create_dir_all(&directory).at(&directory)?;
+        }
+        let path = Path::new(ROOT).join("lock");
+        let lock = File::options().create(true).truncate(false).write(true).open(&path).at(&path)?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).at(&path)?;
+        Ok(Store { _lock: lock })
+    }
+
+    /// Writes a new container down; refuses a name that is taken.
+    pub fn add(&self, config: &Config) -> Result<()> {
+        if let Some(other) = list()?.iter().find(|other| other.config.name == config.name) {
+            let id = &other.config.id;
+            return Err(Failure::new(format!("{}: the name is taken by container {id}", config.name)));
+        }
+        let draft = Path::new(ROOT).join("containers").join(format!(".new-{}", config.id));
+        for part in ["upper", "work", "rootfs"] {
+            let directory = draft.join(part);
+            std::fs::create_dir_all(&directory).at(&directory)?;
+        }
+        write(&draft.join("config.json"), config)?;
+        write(&draft.join("state.json"), &State::default())?;
+        let place = folder(&config.id);
+        std::fs::rename(&draft, &place).at(&place)
+    }
+
+    /// Removes a container that does not run: its cgroup and its folder.
+    pub fn remove(&self, id: &str) -> Result<()> {
+        cgroup::remove(id)?;
+        let place = folder(id);
+        // Renamed first, so that a cut in between leaves nothing that looks like a container.
+        let gone = Path::new(ROOT).join("containers").join(format!(".gone-{id}"));
+        std::fs::rename(&place, &gone).at(&place)?;
+        std::fs::remove_dir_all(&gone).at(&gone)
+    }
+
+    /// Removes what interrupted creations and removals left.
+    pub fn sweep(&self) -> Result<()> {
+        let containers = Path::new(ROOT).join("containers");
+        for entry in std::fs::read_dir(&containers).at(&containers)?.flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                std::fs::remove_dir_all(entry.path()).at(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every container. Needs no lock: folders appear and vanish whole, and one that vanishes meanwhile is skipped.
+pub fn list() -> Result<Vec<Record>> {
+    let containers = Path::new(ROOT).join("containers");
+    let entries = match std::fs::read_dir(&containers) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.at(&containers)?,
+    };
+    let mut records: Vec<Record> = entries
+        .flatten()
+        .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
+        .filter_map(|entry| load(&entry.path()).ok())
+        .collect();
+    records.sort_by(|a, b| a.config.id.cmp(&b.config.id));
+    Ok(records)
+}
+
+/// The container that `key` means: a name, the host pid of a running init, or the unique start of an id.
+pub fn find(key: &str) -> Result<Record> {
+    let mut records = list()?;
+    let by_name = records.iter().position(|record| record.config.name == key);
+    let by_pid = || records.iter().position(|record| key.parse() == Ok(record.state.pid) && record.is_running());
+    if let Some(index) = by_name.or_else(by_pid) {
+        return Ok(records.swap_remove(index));
+    }
+    records.retain(|record| !key.is_empty() && record.config.id.starts_with(key));
+    match records.len() {
+        0 => Err(Failure::new(format!("{key}: no such container"))),
+        1 => Ok(records.swap_remove(0)),
+        several => Err(Failure::new(format!("{key}: {several} containers have ids that begin so"))),
+    }
+}
+
+/// As [`find`], and it must be running.
+pub fn find_running(key: &str) -> Result<Record> {
+    let record = find(key)?;
+    if record.is_running() { Ok(record) } else { Err(Failure::new(format!("{key}: the container is not running"))) }
+}
+
+fn load(folder: &Path) -> Result<Record> {
+    Ok(Record { config: read(&folder.join("config.json"))?, state: read(&folder.join("state.json"))? })
+}
+
+/// Notes a container's state; the file changes whole or not at all.
+pub fn set_state(id: &str, state: &State) -> Result<()> {
+    write(&folder(id).join("state.json"), state)
+}
+
+impl Record {
+    /// True while the init lives.
+    pub fn is_running(&self) -> bool {
+        self.state.exit.is_none()
+            && self.state.pid != 0
+            && process::start_time(self.state.pid) == Some(self.state.started)
+    }
+
+    /// What `ps` shows: `running`, `exited (N)`, or `created`; `dead` if it ended without anybody to note how.
+    pub fn status(&self) -> String {
+        match self.state.exit {
+            Some(status) => format!("exited ({status})"),
+            None if self.is_running() => "running".to_owned(),
+            None if self.state.pid == 0 => "created".to_owned(),
+            None => "dead".to_owned(),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read(path).at(path)?;
+    serde_json::from_slice(&text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+}
+
+fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let text =
+        serde_json::to_vec_pretty(value).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    let draft = path.with_extension("tmp");
+    std::fs::write(&draft, text).at(&draft)?;
+    std::fs::rename(&draft, path).at(path)
+}
