@@ -1,6 +1,8 @@
 //! Shared by the tests: short ways to make volumes and nodes, and a recording disk for power cuts.
 #![expect(dead_code, reason = "each test file uses some of it")]
 
+pub mod model;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 

@@ -1,0 +1,145 @@
+//! Damaged volumes: whatever bytes are flipped, check and mount end without a panic, and so does use of what mounts.
+
+mod common;
+
+use common::{DIR, FILE, Rng, mount, symlink, volume};
+use xv6fs::{BLOCK_SIZE, FormatOptions, Fs, Kind, MemDisk, MountOptions, ROOT_INO, RenameFlags};
+
+/// A small volume with something of everything, the log not empty.
+fn rich_volume() -> MemDisk {
+    let mut fs = mount(volume(420, &FormatOptions { inodes: 256, ..FormatOptions::default() }));
+    let d = fs.create(ROOT_INO, b"d", &DIR, 0).expect("mkdir");
+    let e = fs.create(d, b"e", &DIR, 0).expect("mkdir");
+    for i in 0..120 {
+        let name = format!("name-that-takes-some-room-in-its-bucket-{i}");
+        fs.create(e, name.as_bytes(), if i % 4 == 0 { &DIR } else { &FILE }, 0).expect("create");
+    }
+    let f = fs.create(ROOT_INO, b"f", &FILE, 0).expect("create");
+    for i in 0..40 {
+        fs.write_at(f, i * 8192, b"scattered", 0).expect("write");
+    }
+    fs.create(d, b"short", &symlink(b"target"), 0).expect("symlink");
+    fs.create(d, b"long", &symlink(&[b't'; 2000]), 0).expect("symlink");
+    fs.set_xattr(d, b"trusted.overlay.opaque", Some(b"y")).expect("xattr");
+    fs.commit().expect("commit");
+    for i in 0..3u8 {
+        let orphan = fs.create(d, &[b'o', b'0' + i], &FILE, 0).expect("create");
+        fs.write_at(orphan, 0, &[1; 9000], 0).expect("write");
+        fs.hold(orphan);
+        fs.unlink(d, &[b'o', b'0' + i], 0).expect("unlink");
+    }
+    fs.commit().expect("commit");
+    fs.disk().clone()
+}
+
+/// Uses a volume, whatever it says.
+fn exercise(disk: MemDisk, rng: &mut Rng) {
+    let Ok(mut fs) = Fs::mount(disk, &MountOptions { cache_blocks: 40, ..MountOptions::default() }) else { return };
+    let mut todo = vec![(ROOT_INO, 0)];
+    let mut met = Vec::new();
+    while let Some((ino, depth)) = todo.pop() {
+        met.push(ino);
+        let Ok(st) = fs.stat(ino) else { continue };
+        match st.kind {
+            Kind::Dir if depth < 5 && met.len() < 400 => {
+                let mut names = Vec::new();
+                let _ = fs.read_dir(ino, 0, &mut |e| {
+                    names.push(e.name.to_vec());
+                    names.len() < 500
+                });
+                for name in names.iter().skip(2) {
+                    todo.extend(fs.lookup(ino, name).map(|child| (child, depth + 1)));
+                    match rng.below(8) {
+                        0 => drop(fs.unlink(ino, name, 0)),
+                        1 => drop(fs.rmdir(ino, name, 0)),
+                        2 => drop(fs.rename(ino, name, ROOT_INO, b"new", RenameFlags::Replace, 0)),
+                        3 => drop(fs.rename(ino, name, ROOT_INO, b"d", RenameFlags::Exchange, 0)),
+                        4 => drop(fs.create(ino, &rng.bytes(30), &DIR, 0)),
+                        _ => {}
+                    }
+                }
+            }
+            Kind::File => {
+                let _ = fs.read_at(ino, 0, &mut [0; 70_000]);
+                let _ = fs.read_at(ino, st.size.saturating_sub(5000), &mut [0; 9000]);
+                match rng.below(5) {
+                    0 => drop(fs.write_at(ino, rng.below(400_000), &[1; 9000], 0)),
+                    1 => drop(fs.truncate(ino, rng.below(400_000))),
+                    2 => drop(fs.punch(ino, rng.below(300_000), 50_000)),
+                    3 => drop(fs.allocate(ino, rng.below(300_000), 50_000, false)),
+                    _ => drop(fs.link(ino, ROOT_INO, b"another", 0)),
+                }
+            }
+            Kind::Symlink => drop(fs.read_link(ino)),
+            _ => {}
+        }
+        let _ = fs.get_xattr(ino, b"trusted.overlay.opaque");
+        let _ = fs.set_xattr(ino, b"user.x", Some(b"y"));
+        if rng.below(4) == 0 {
+            let _ = fs.commit();
+        }
+    }
+    let _ = fs.unmount();
+}
+
+#[test]
+fn flipped_bytes_do_no_harm() {
+    let good = rich_volume();
+    common::assert_clean(&mut good.clone());
+    let blocks = good.bytes().len() / BLOCK_SIZE;
+    // Blocks of metadata, outside the log.
+    let is_meta = |b: &usize| {
+        let bytes = &good.bytes()[b * BLOCK_SIZE..][..BLOCK_SIZE];
+        !(2..98).contains(b) && bytes.iter().any(|&x| x != 0) && !bytes.starts_with(b"scattered") && bytes[0] != 1
+    };
+    let live: Vec<usize> = (0..blocks).filter(is_meta).collect();
+    let mut noticed = 0;
+    let mut rng = Rng(5);
+    for round in 0..600 {
+        let mut disk = good.clone();
+        // Keep the log from healing what is damaged, most of the time.
+        if round % 8 != 0 {
+            disk.bytes_mut()[2 * BLOCK_SIZE..3 * BLOCK_SIZE].fill(0);
+        }
+        for _ in 0..=rng.below(6) {
+            let block = live[rng.below(live.len() as u64) as usize];
+            // Structures lie at the start of their blocks, and in steps of 4.
+            let at = match rng.below(3) {
+                0 => rng.below(64),
+                1 => rng.below(4096),
+                _ => rng.below(64) * 64 + rng.below(4),
+            };
+            let value = match rng.below(4) {
+                0 => 0xff,
+                1 | 2 => rng.next() as u8 | 1,
+                _ => 1 << rng.below(8),
+            };
+            disk.bytes_mut()[block * BLOCK_SIZE + at as usize] ^= value;
+        }
+        let report = xv6fs::check(&mut disk).expect("check reports, it does not fail");
+        noticed += usize::from(!report.problems.is_empty());
+        exercise(disk, &mut rng);
+    }
+    assert!(noticed > 200, "the check notices damage ({noticed} of 600)");
+}
+
+#[test]
+fn random_blocks_do_no_harm() {
+    let good = rich_volume();
+    let mut rng = Rng(6);
+    for _ in 0..60 {
+        let mut disk = good.clone();
+        disk.bytes_mut()[2 * BLOCK_SIZE..3 * BLOCK_SIZE].fill(0);
+        // Any block but the first two becomes a copy of another one, or noise.
+        for _ in 0..4 {
+            let to = 2 + rng.below(418) as usize;
+            let bytes = match rng.below(2) {
+                0 => disk.bytes()[rng.below(420) as usize * BLOCK_SIZE..][..BLOCK_SIZE].to_vec(),
+                _ => rng.bytes(BLOCK_SIZE),
+            };
+            disk.bytes_mut()[to * BLOCK_SIZE..][..BLOCK_SIZE].copy_from_slice(&bytes);
+        }
+        xv6fs::check(&mut disk).expect("check reports, it does not fail");
+        exercise(disk, &mut rng);
+    }
+}
