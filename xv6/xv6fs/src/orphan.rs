@@ -50,21 +50,22 @@ impl<D: Disk> Fs<D> {
         Ok(true)
     }
 
-    /// Finishes an orphan in as many operations as it takes: frees it, or, if it has names (a truncation was cut
-    /// short), the blocks behind its end.
+    /// Finishes an orphan in as many operations as it takes: frees it, or, if it has names or is held (a truncation
+    /// takes several operations, or was cut short), the blocks behind its end.
     pub(crate) fn reap(&mut self, ino: Ino) -> Result<()> {
         let mut done = false;
         while !done {
             done = self.op(|fs| {
                 let mut inode = fs.inode(ino)?;
-                let from = if inode.nlink == 0 { 0 } else { blocks_for(inode.size) };
+                let unused = inode.nlink == 0 && !fs.held.contains_key(&ino);
+                let from = if unused { 0 } else { blocks_for(inode.size) };
                 let done = fs.cut(&mut inode, from, u32::MAX)?;
-                if done {
+                if done && (unused || inode.nlink > 0) {
                     fs.unlist(&mut inode)?;
-                    if inode.nlink == 0 {
-                        fs.free_inode(&inode)?;
-                        return Ok(true);
-                    }
+                }
+                if done && unused {
+                    fs.free_inode(&inode)?;
+                    return Ok(true);
                 }
                 fs.put_inode(&inode)?;
                 Ok(done)
@@ -85,6 +86,10 @@ impl<D: Disk> Fs<D> {
     pub(crate) fn list_orphans(&mut self) -> Result<()> {
         for ino in core::mem::take(&mut self.unlisted) {
             let mut inode = self.inode(ino)?;
+            if inode.flags & ORPHAN != 0 {
+                // A held one that was listed before it was truncated.
+                continue;
+            }
             let head = self.state.orphan_head;
             if head != 0 {
                 let mut next = self.inode(head)?;
@@ -102,8 +107,8 @@ impl<D: Disk> Fs<D> {
 
     /// Takes an inode out of the list, or off the note. The caller writes the inode.
     fn unlist(&mut self, inode: &mut Inode) -> Result<()> {
+        self.unlisted.remove(&inode.ino);
         if inode.flags & ORPHAN == 0 {
-            self.unlisted.remove(&inode.ino);
             return Ok(());
         }
         let (prev, next) = (inode.orphan_prev, inode.orphan_next);

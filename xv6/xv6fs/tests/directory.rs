@@ -93,7 +93,7 @@ fn cursors_stay_true_while_entries_come_and_go() {
         }
         for _ in 0..40 {
             let i = rng.below(MANY as u64) as usize;
-            if i % 2 == 0 && gone.insert(i) {
+            if i.is_multiple_of(2) && gone.insert(i) {
                 fs.unlink(dir, &name(i), 0).expect("unlink");
             }
             fs.link(file, dir, format!("fresh-{fresh}").as_bytes(), 0).expect("link");

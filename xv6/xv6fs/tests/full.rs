@@ -73,8 +73,8 @@ fn a_disk_filled_by_directories() {
     let before = counts(&mut fs);
     let mut made = Vec::new();
     let mut refused = 0;
-    for i in 0.. {
-        let dir = if i % 3 == 0 || made.is_empty() { ROOT_INO } else { made[made.len() / 2] };
+    for i in 0usize.. {
+        let dir = if i.is_multiple_of(3) || made.is_empty() { ROOT_INO } else { made[made.len() / 2] };
         match fs.create(dir, &name(i), &DIR, 0) {
             Ok(ino) => made.push(ino),
             Err(e) => {

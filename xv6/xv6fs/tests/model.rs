@@ -28,10 +28,10 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn agrees_with_the_model(ops in collection::vec(op(), 1..120)) {
+    fn agrees_with_the_model(ops in collection::vec(op(), 1..250)) {
         let disk = volume(2048, &FormatOptions { log_blocks: 96, ..FormatOptions::default() });
         // The smallest cache, so that blocks are evicted and read again.
         let mut fs = Fs::mount(disk, &MountOptions { cache_blocks: 0, ..MountOptions::default() }).expect("mount");
