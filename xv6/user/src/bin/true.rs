@@ -1,3 +1,3 @@
-//! true: does nothing, successfully (true(1)).
+//! true: does nothing, successfully.
 
 fn main() {}

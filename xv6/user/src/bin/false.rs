@@ -1,0 +1,7 @@
+//! false: does nothing, unsuccessfully.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::FAILURE
+}

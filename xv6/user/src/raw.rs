@@ -1,0 +1,95 @@
+//! The three calls that no crate offers as safe functions: a signal's disposition, fork(2), and reboot(2) with an argument.
+//!
+//! This is the one file of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`]. Neighbours: `sh` and
+//! `probe` (both single-threaded when they call), `init`.
+#![expect(unsafe_code, reason = "sigaction, fork and RESTART2 have no safe wrapper; three calls, each checked here")]
+
+use std::ffi::CStr;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::process::Pid;
+
+/// What a signal does when it arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// The kernel's default: mostly to end the process.
+    Default,
+    /// Nothing, in this process and in what it executes.
+    Ignore,
+    /// It is remembered for [`take_caught`], and interrupts a blocking call (`EINTR`).
+    Catch,
+}
+
+/// Signals caught and not yet taken: bit `n - 1` is signal `n`.
+static CAUGHT: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn remember(signal: libc::c_int) {
+    CAUGHT.fetch_or(1 << (signal - 1), Ordering::Relaxed);
+}
+
+/// Sets what `signal` does; returns whether it was ignored before. See sigaction(2) for the errors.
+pub fn set_signal(signal: i32, disposition: Disposition) -> io::Result<bool> {
+    let handler = match disposition {
+        Disposition::Default => libc::SIG_DFL,
+        Disposition::Ignore => libc::SIG_IGN,
+        Disposition::Catch => remember as *const () as libc::sighandler_t,
+    };
+    // SAFETY: both structures are plain integers, for which zero is a valid value; the handler touches one atomic only, which is
+    // async-signal-safe, and lives as long as the program. No code relies on a signal keeping another disposition.
+    unsafe {
+        let mut old: libc::sigaction = std::mem::zeroed();
+        let mut new: libc::sigaction = std::mem::zeroed();
+        new.sa_sigaction = handler;
+        match libc::sigaction(signal, &new, &mut old) {
+            0 => Ok(old.sa_sigaction == libc::SIG_IGN),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// Whether `signal` was caught since the last call.
+pub fn take_caught(signal: i32) -> bool {
+    let bit = 1 << (signal - 1);
+    // The load spares the common case a locked instruction.
+    CAUGHT.load(Ordering::Relaxed) & bit != 0 && CAUGHT.fetch_and(!bit, Ordering::Relaxed) & bit != 0
+}
+
+/// Whether `signal` was caught and not yet taken.
+pub fn is_caught(signal: i32) -> bool {
+    CAUGHT.load(Ordering::Relaxed) & (1 << (signal - 1)) != 0
+}
+
+/// Which side of a fork this is.
+#[derive(Clone, Copy, Debug)]
+pub enum Forked {
+    /// The parent, with the child's pid.
+    Parent(Pid),
+    /// The child.
+    Child,
+}
+
+/// Duplicates the process, fork(2). The caller has one thread: in a child of several, locks of the others stay held for ever.
+pub fn fork() -> io::Result<Forked> {
+    // SAFETY: the callers (`sh`, and `probe` before it starts threads) are single-threaded, so the child's copy of every lock and
+    // of the allocator is in a consistent state.
+    match unsafe { libc::fork() } {
+        0 => Ok(Forked::Child),
+        pid => Pid::from_raw(pid).filter(|_| pid > 0).map(Forked::Parent).ok_or_else(io::Error::last_os_error),
+    }
+}
+
+/// Restarts the machine with an argument for it (`LINUX_REBOOT_CMD_RESTART2`, reboot(2)); returns only on failure.
+pub fn reboot_with(argument: &CStr) -> io::Error {
+    // SAFETY: the call reads a NUL-terminated string, which `argument` is and stays during the call.
+    unsafe {
+        libc::syscall(
+            libc::SYS_reboot,
+            libc::LINUX_REBOOT_MAGIC1,
+            libc::LINUX_REBOOT_MAGIC2,
+            libc::LINUX_REBOOT_CMD_RESTART2,
+            argument.as_ptr(),
+        );
+    }
+    io::Error::last_os_error()
+}
