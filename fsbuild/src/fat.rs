@@ -60,12 +60,15 @@ pub fn write(path: &Path, files: &[(String, Vec<u8>)]) -> Result<()> {
     save(path, &volume).about(path.display())
 }
 
+/// A cluster of zeroes.
+const ZEROES: [u8; CLUSTER as usize] = [0; CLUSTER as usize];
+
 /// Saves `volume` sparsely: blocks of zeroes become holes.
 fn save(path: &Path, volume: &[u8]) -> std::io::Result<()> {
     let file = File::create(path)?;
     file.set_len(volume.len() as u64)?;
     for (i, block) in volume.chunks(CLUSTER as usize).enumerate() {
-        if block.iter().any(|byte| *byte != 0) {
+        if *block != ZEROES[..block.len()] {
             file.write_all_at(block, i as u64 * CLUSTER)?;
         }
     }

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use fsbuild::oci::Layout;
 use fsbuild::tree::{Entry, Modes, Node, Tree, join, normalize};
 use fsbuild::{Context, Error, Result, import, is_fat32, recipe, root, volume};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -111,9 +111,9 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Check { disk } => return check(&disk),
         Command::Ls { disk, path } => {
-            for (path, entry) in open(&disk, &path)?.entries() {
-                println!("{}", line(path, entry));
-            }
+            let list: String = open(&disk, &path)?.entries().map(|(path, entry)| line(path, entry) + "\n").collect();
+            // A reader that has seen enough (`| head`) is no failure.
+            let _ = std::io::stdout().write_all(list.as_bytes());
         }
         Command::Extract { disk, to, path } => extract(&open(&disk, &path)?, &to)?,
     }

@@ -10,9 +10,11 @@ use std::collections::BTreeMap;
 /// The container manager of a guest.
 pub struct Conductor<'a>(&'a mut Guest);
 
-/// A running container, as `run -d` tells of it.
+/// A running container, as `run -d` and `ps` tell of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
+    /// Its id.
+    pub id: String,
     /// Its name.
     pub name: String,
     /// The pid of its init, in the host's pid namespace.
@@ -50,20 +52,21 @@ impl Conductor<'_> {
     /// `run -d`: starts a container in the background.
     ///
     /// # Errors
-    /// As [`Guest::run`]; `Setup` when it does not start or does not print a name and a pid.
+    /// As [`Guest::run`]; `Setup` when it does not start or has ended already.
     pub fn start(&mut self, words: &[&str]) -> Result<Container, Failure> {
         let output = self.verb(&[&["run", "-d"], words].concat())?;
-        let line = output.text.lines().next_back().unwrap_or_default();
-        let container = line
-            .split_once(char::is_whitespace)
-            .and_then(|(name, pid)| Some(Container { name: name.to_string(), pid: pid.trim().parse().ok()? }));
-        let failed = || {
-            Failure::setup(
-                format_args!("conductor run -d {}", words.join(" ")),
-                format_args!("status {}\n{}", output.status, output.text),
-            )
-        };
-        container.filter(|_| output.status == 0).ok_or_else(failed)
+        let failed = |cause: String| Failure::setup(format_args!("conductor run -d {}", words.join(" ")), cause);
+        if output.status != 0 {
+            return Err(failed(format!("status {}\n{}", output.status, output.text)));
+        }
+        let id = output.text.lines().next_back().unwrap_or_default();
+        let rows = self.ps()?;
+        let row = rows.iter().find(|row| row.get("CONTAINER ID").is_some_and(|known| known == id));
+        let container = row.and_then(|row| {
+            let pid = row.get("PID")?.parse().ok()?;
+            Some(Container { id: id.to_string(), name: row.get("NAME")?.clone(), pid })
+        });
+        container.ok_or_else(|| failed(format!("{id:?} is not listed by conductor ps: {rows:?}")))
     }
 
     /// `exec CONTAINER -- COMMAND`.
@@ -97,24 +100,14 @@ pub fn quote(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
-/// Reads a table whose columns are aligned below their names; names are upper case and two spaces or more apart.
+/// Reads a table with a header; columns are two spaces or more apart, and none is empty.
 fn table(text: &str) -> Vec<Row> {
-    let mut lines = text.lines();
-    let header = lines.next().unwrap_or_default();
-    let mut columns: Vec<(usize, &str)> = Vec::new();
-    let mut at = 0;
-    for name in header.split("  ").map(str::trim).filter(|name| !name.is_empty()) {
-        let start = header[at..].find(name).map_or(at, |found| at + found);
-        columns.push((start, name));
-        at = start + name.len();
-    }
-    let cell = |line: &str, i: usize| {
-        let end = columns.get(i + 1).map_or(line.len(), |(end, _)| (*end).min(line.len()));
-        line.get(columns[i].0.min(end)..end).unwrap_or_default().trim().to_string()
+    let cells = |line: &str| -> Vec<String> {
+        line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(String::from).collect()
     };
-    lines
-        .map(|line| columns.iter().enumerate().map(|(i, (_, name))| (name.to_string(), cell(line, i))).collect())
-        .collect()
+    let mut lines = text.lines();
+    let header = cells(lines.next().unwrap_or_default());
+    lines.map(|line| header.iter().cloned().zip(cells(line)).collect()).collect()
 }
 
 #[cfg(test)]
@@ -130,11 +123,13 @@ mod tests {
 
     #[test]
     fn tables_are_read_by_column() {
-        let rows = table("NAME     HOST PID  COMMAND\nbrave_a  12        sh -c x\nb        7         \n");
-        assert_eq!(rows[0]["NAME"], "brave_a");
-        assert_eq!(rows[0]["HOST PID"], "12");
+        let rows = table(
+            "ID    COMMAND     HOST PID  NAME\nab12  sh -c x           12  brave_a\nc     -           12345678  b\n",
+        );
+        assert_eq!(rows[0]["ID"], "ab12");
         assert_eq!(rows[0]["COMMAND"], "sh -c x");
-        assert_eq!(rows[1]["HOST PID"], "7");
-        assert_eq!(rows[1]["COMMAND"], "");
+        assert_eq!(rows[0]["HOST PID"], "12");
+        assert_eq!(rows[1]["HOST PID"], "12345678");
+        assert_eq!(rows[1]["NAME"], "b");
     }
 }

@@ -146,6 +146,11 @@ impl Console {
         self.process.wire.path()
     }
 
+    /// QEMU's process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid
+    }
+
     /// Ends the machine at once, as pulling its plug would.
     pub fn kill(&self) {
         self.process.kill();

@@ -19,8 +19,8 @@ pub struct Evidence {
     pub awaited: String,
 }
 
-/// Why a request to the harness failed.
-#[derive(Clone, Debug)]
+/// Why a request to the harness failed. `Debug` reads like `Display`, so that a test's `expect` shows it to people.
+#[derive(Clone)]
 pub enum Failure {
     /// The awaited thing did not come within the limit.
     Timeout {
@@ -89,6 +89,12 @@ impl fmt::Display for Failure {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

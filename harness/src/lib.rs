@@ -12,6 +12,7 @@ mod console;
 pub mod deadline;
 mod ending;
 mod failure;
+pub mod fixture;
 mod guest;
 pub mod machine;
 mod process;

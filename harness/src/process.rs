@@ -32,6 +32,8 @@ pub struct Process {
     pub serial: UnixStream,
     /// What the machine says, and how it ends.
     pub wire: Arc<Wire>,
+    /// QEMU's process id.
+    pub pid: u32,
     pidfd: OwnedFd,
 }
 
@@ -68,12 +70,13 @@ pub fn spawn(machine: &Machine) -> Result<Process, Failure> {
     command.args(["--pdeathsig", "KILL", "--"]).arg(qemu).args(machine.arguments());
     command.stdin(OwnedFd::from(console_end)).stdout(OwnedFd::from(serial_end)).stderr(Stdio::piped());
     let child = fork_elsewhere(command).map_err(starting)?;
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let id = child.id();
+    let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
     let pidfd = pid.ok_or(rustix::io::Errno::SRCH).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
     let pidfd = pidfd.map_err(|e| starting(e.into()))?;
     let heard = Arc::clone(&wire);
     std::thread::spawn(move || reap(child, &heard));
-    Ok(Process { console, serial, wire, pidfd })
+    Ok(Process { console, serial, wire, pid: id, pidfd })
 }
 
 /// Waits for QEMU's end and puts it on the wire.

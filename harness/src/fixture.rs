@@ -1,6 +1,11 @@
-//! What the tests on real machines share: one built guest, and at most a few machines at a time.
+//! fixture: what tests on real machines share: one built guest, and at most a few machines at a time.
+//!
+//! Everything here panics on failure, with the whole evidence, since that is how a test fails.
 
-use harness::{Artifacts, Guest, Machine, Slot};
+use crate::artifacts::Artifacts;
+use crate::guest::Guest;
+use crate::machine::Machine;
+use crate::slot::Slot;
 use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
@@ -26,15 +31,21 @@ impl DerefMut for Booted {
 }
 
 /// The usual machine, with a terminal that does not edit lines. The guest is built first if need be.
+///
+/// # Panics
+/// When the guest cannot be built.
 pub fn machine(name: &str) -> Machine {
     static BUILT: OnceLock<Artifacts> = OnceLock::new();
-    let artifacts = BUILT.get_or_init(|| Artifacts::build().unwrap_or_else(|e| panic!("{e}")));
+    let artifacts = BUILT.get_or_init(|| Artifacts::build().expect("the guest builds"));
     Machine::new(artifacts).name(name).option("env.TERM=dumb")
 }
 
 /// Boots `machine` when its turn comes.
+///
+/// # Panics
+/// When it does not boot.
 pub fn boot(machine: &Machine) -> Booted {
-    let slot = Slot::take().unwrap_or_else(|e| panic!("{e}"));
-    let guest = Guest::boot(machine).unwrap_or_else(|e| panic!("{e}"));
+    let slot = Slot::take().expect("a slot");
+    let guest = Guest::boot(machine).expect("it boots");
     Booted { guest, _slot: slot }
 }
