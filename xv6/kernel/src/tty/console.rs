@@ -1,0 +1,87 @@
+//! The machine's console as a terminal: `/dev/console` and `/dev/tty1`, on the virtio console if there is one, else on the serial port.
+//!
+//! The receive interrupt only wakes a kernel thread, which feeds the line discipline: signals are sent from there, where locks
+//! may be taken.
+
+use super::terminal::{OpenTty, Port, Tty};
+use super::termios::WindowSize;
+use crate::error::{Errno, Result};
+use crate::sync::WaitQueue;
+use crate::task;
+use crate::vfs::devnum;
+use crate::vfs::file::{FileOps, OpenFlags};
+use alloc::sync::Arc;
+use hal::sync::Lazy;
+
+/// The console's device number, (5, 1).
+const DEVICE: u64 = devnum::make(5, 1);
+
+struct Machine;
+
+impl Port for Machine {
+    fn room(&self) -> usize {
+        // The device waits by itself when the host is slow; there is no queue that could fill.
+        usize::MAX
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        if hal::dev::console::present() { hal::dev::console::write(bytes) } else { hal::dev::serial::write(bytes) }
+    }
+}
+
+static CONSOLE: Lazy<Arc<Tty>> = Lazy::new(|| Tty::new(DEVICE, Arc::new(Machine)));
+static KEYS: WaitQueue = WaitQueue::new();
+
+/// Starts listening to the keys. `window` is the `winsize=` kernel option, `ROWSxCOLS`; without it, 24 rows of 80 columns.
+pub fn init(window: Option<&str>) {
+    let size = window.and_then(|text| text.split_once('x'));
+    let size = size.and_then(|(rows, columns)| Some((rows.parse().ok()?, columns.parse().ok()?)));
+    let (rows, columns) = size.unwrap_or((24, 80));
+    CONSOLE.set_window(WindowSize { rows, columns, ..WindowSize::default() });
+    let wake = || KEYS.wake_one();
+    if hal::dev::console::present() { hal::dev::console::on_input(wake) } else { hal::dev::serial::on_input(wake) }
+    task::spawn_kernel("console", listen);
+}
+
+/// The console's kernel thread.
+fn listen() {
+    let mut keys = [0; 256];
+    loop {
+        let count = KEYS.wait(|| {
+            let count = read(&mut keys);
+            (count > 0).then_some(count)
+        });
+        // What a full line buffer does not take is lost, with a bell: there is no telling the keyboard to wait.
+        CONSOLE.input(&keys[..count]);
+    }
+}
+
+fn read(keys: &mut [u8]) -> usize {
+    if hal::dev::console::present() {
+        return hal::dev::console::read(keys);
+    }
+    let mut count = 0;
+    while count < keys.len()
+        && let Some(byte) = hal::dev::serial::read()
+    {
+        keys[count] = byte;
+        count += 1;
+    }
+    count
+}
+
+/// open(2) of `/dev/console`. Unlike a terminal's own name it never becomes a controlling terminal by itself on Linux; here it does
+/// without `O_NOCTTY`, since it is the one terminal of this machine.
+pub fn open(flags: OpenFlags) -> Result<Arc<dyn FileOps>> {
+    if !flags.contains(OpenFlags::NOCTTY) {
+        CONSOLE.adopt_on_open();
+    }
+    Ok(Arc::new(OpenTty(CONSOLE.clone())))
+}
+
+/// open(2) of `/dev/tty`: the caller's controlling terminal, or `ENXIO`.
+pub fn open_controlling() -> Result<Arc<dyn FileOps>> {
+    let terminal = task::current().process.session().tty().ok_or(Errno::ENXIO)?;
+    let terminal = terminal.as_any().downcast::<Tty>().map_err(|_| Errno::ENXIO)?;
+    Ok(Arc::new(OpenTty(terminal)))
+}
