@@ -48,13 +48,14 @@ fn become_command(plan: &str) -> Result<Infallible> {
             rustix::system::sethostname(config.hostname.as_bytes()).context("setting the host name")?;
             rootfs::enter(config, plan.terminal.as_deref())?;
         }
-        Place::Running { init } => {
+        Place::Running { .. } => {
             let all = ThreadNameSpaceType::MOUNT
                 | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
                 | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
                 | ThreadNameSpaceType::NETWORK
                 | ThreadNameSpaceType::CONTROL_GROUP;
-            let init = process::pidfd(*init)?;
+            // The parent entered the pid namespace, so here the init is process 1.
+            let init = process::pidfd(1)?;
             rustix::thread::move_into_thread_name_spaces(init.as_fd(), all).context("entering the namespaces")?;
         }
     }
