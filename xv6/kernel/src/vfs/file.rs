@@ -1,9 +1,7 @@
-//! Open files: [`File`], what a descriptor names (open(2), "Open file descriptions"), and [`FileOps`], what it can do.
+//! What an open file can do: [`FileOps`], with open(2)'s flags and poll(2)'s events.
 //!
-//! A `File` is shared by `dup`, `fork` and descriptor passing, together with its offset. Regular files, directories,
-//! FIFOs, pipes, devices, ttys and generated files each implement `FileOps`; dropping the last `Arc` is the close.
-//!
-//! Locks: `File::offset` is a sleeping mutex held across a read or write that uses it (as Linux's `f_pos_lock`).
+//! Regular files, directories, FIFOs, pipes, devices, ttys and generated files each implement `FileOps`;
+//! [`super::File`] is the open file that carries one.
 
 use crate::error::{Errno, Result};
 use crate::mm::{PageCache, ReadBuf, WriteBuf};
@@ -76,6 +74,10 @@ pub trait FileOps: Send + Sync {
     /// ioctl(2); `arg` is a user address or a number.
     fn ioctl(&self, _file: &super::File, _request: u32, _arg: usize) -> Result<usize> {
         Err(Errno::ENOTTY.into())
+    }
+    /// fsync(2).
+    fn sync(&self, file: &super::File) -> Result<()> {
+        file.inode.sync()
     }
     /// The pages to map (mmap(2)), where they are not the inode's.
     fn pages(&self) -> Option<Arc<PageCache>> {

@@ -71,6 +71,17 @@ pub struct Attr {
     pub ctime: Time,
 }
 
+/// Whom an inode belongs to and what its mode says: what a permission check needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Owner {
+    /// Permission bits with set-id and sticky bits (07777).
+    pub mode: u16,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
 /// A change of attributes; `None` leaves a field alone. The file system sets `ctime` itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SetAttr {
@@ -180,6 +191,16 @@ pub trait Inode: Send + Sync + Any {
     fn attr(&self) -> Result<Attr>;
     /// The kind, without the cost of `attr`.
     fn kind(&self) -> Kind;
+    /// Mode and owners. Asked for each directory of a walk, so it takes no sleeping lock if it can.
+    fn owner(&self) -> Result<Owner> {
+        let attr = self.attr()?;
+        Ok(Owner { mode: attr.mode, uid: attr.uid, gid: attr.gid })
+    }
+    /// On a volatile file system: whether the name this inode was found under still stands for it, so that the cached dentry serves
+    /// again. False: it is looked up anew each time.
+    fn revalidate(&self) -> bool {
+        false
+    }
     /// chmod(2), chown(2), utimensat(2), truncate(2).
     fn set_attr(&self, _change: &SetAttr) -> Result<()> {
         Err(Errno::EPERM.into())
@@ -245,6 +266,10 @@ pub trait Inode: Send + Sync + Any {
     /// Removes an extended attribute.
     fn remove_xattr(&self, _name: &[u8]) -> Result<()> {
         Err(Errno::EOPNOTSUPP.into())
+    }
+    /// The names of the extended attributes.
+    fn list_xattrs(&self) -> Result<Vec<Vec<u8>>> {
+        Ok(Vec::new())
     }
     /// The file system instance this inode belongs to.
     fn fs(&self) -> Arc<dyn FileSystem>;

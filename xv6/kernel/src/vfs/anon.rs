@@ -1,0 +1,116 @@
+//! Files without a name in any directory: pipes, pidfds, epolls, eventfds.
+//!
+//! They live on one internal mount that no namespace contains, so that every open file has a [`Path`]. The dentry's name is what
+//! `/proc/PID/fd` shows.
+
+use super::inode::{Attr, FileSystem, Inode, InodeRef, Kind, StatFs, Time};
+use super::mount::{Mount, MountFlags};
+use super::superblock::{Superblock, new_dev};
+use super::{Dentry, Path};
+use super::file::{FileOps, OpenFlags};
+use crate::error::{Errno, Result};
+use alloc::format;
+use alloc::sync::Arc;
+use core::any::Any;
+use core::sync::atomic::{AtomicU64, Ordering};
+use hal::sync::Lazy;
+
+/// Linux's `ANON_INODE_FS_MAGIC`.
+const MAGIC: u64 = 0x0904_1934;
+
+struct AnonFs {
+    dev: u64,
+}
+
+/// The instance, held twice: by the mount, and by the inodes' `fs`.
+struct Anon {
+    fs: Arc<AnonFs>,
+    mount: Arc<Mount>,
+}
+
+static ANON: Lazy<Anon> = Lazy::new(|| {
+    let fs = Arc::new(AnonFs { dev: new_dev() });
+    let superblock = Superblock::new(fs.clone(), false);
+    let root = superblock.root.clone();
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    Anon { fs, mount: Mount::new(superblock, root, b"anon_inodefs", flags) }
+});
+
+impl FileSystem for AnonFs {
+    fn name(&self) -> &'static str {
+        "anon_inodefs"
+    }
+    fn dev(&self) -> u64 {
+        self.dev
+    }
+    fn root(&self) -> InodeRef {
+        Arc::new(AnonInode { ino: 1, kind: Kind::Directory })
+    }
+    fn statfs(&self) -> Result<StatFs> {
+        Ok(StatFs { magic: MAGIC, block_size: 4096, name_max: 255, ..StatFs::default() })
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The next inode number on the internal mount.
+pub fn next_ino() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(2);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The internal file system, for inodes that bring their own type (pipes).
+pub fn fs() -> Arc<dyn FileSystem> {
+    ANON.fs.clone()
+}
+
+/// What stat(2) tells about an inode here: mode 0600, owned by root, no size.
+pub fn attr(ino: u64, kind: Kind) -> Attr {
+    let zero = Time::default();
+    let (dev, uid, gid) = (ANON.fs.dev, 0, 0);
+    Attr { ino, dev, kind, mode: 0o600, nlink: 1, uid, gid, rdev: 0, size: 0, blocks: 0, atime: zero, mtime: zero, ctime: zero }
+}
+
+/// An inode without content: the open file's operations are all there is.
+struct AnonInode {
+    ino: u64,
+    kind: Kind,
+}
+
+impl Inode for AnonInode {
+    fn attr(&self) -> Result<Attr> {
+        Ok(attr(self.ino, self.kind))
+    }
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+    /// Opening it again, through `/proc/PID/fd`, is not possible.
+    fn open(&self, _flags: OpenFlags) -> Result<Option<Arc<dyn FileOps>>> {
+        Err(Errno::ENXIO.into())
+    }
+    fn fs(&self) -> Arc<dyn FileSystem> {
+        fs()
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A place for an open file that is all operations; shown as `anon_inode:NAME`.
+pub fn path_of(name: &str) -> Path {
+    let inode = Arc::new(AnonInode { ino: next_ino(), kind: Kind::File });
+    path(inode, format!("anon_inode:{name}").as_bytes())
+}
+
+/// A place for `inode`; `/proc/PID/fd` shows `name` as it is.
+pub fn path(inode: InodeRef, name: &[u8]) -> Path {
+    let mount = ANON.mount.clone();
+    let dentry = Dentry::detached(inode, name, &mount.root);
+    Path { mount, dentry }
+}
+
+/// True for places made here.
+pub fn is_anonymous(path: &Path) -> bool {
+    Arc::ptr_eq(&path.mount, &ANON.mount)
+}

@@ -1,0 +1,148 @@
+//! [`MountNamespace`]: one tree of mounts, as the processes in the namespace see it (mount_namespaces(7)).
+//!
+//! A namespace owns its root mount and, through it, all others; when its last process goes, so does the tree. Mounts are counted, and
+//! [`LIMIT`] of them is `ENOSPC`. All propagation is private: what one namespace mounts, no other sees.
+//!
+//! Locks: changes under `mount::TOPOLOGY`; `root` is a spin lock for readers.
+
+use super::mount::{Mount, TOPOLOGY};
+use super::{FsContext, Path};
+use crate::error::{Errno, Result};
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use hal::sync::{Rank, SpinLock};
+
+/// Mounts that one namespace may hold (Linux's `fs.mount-max` is 100,000).
+pub const LIMIT: usize = 4096;
+
+/// A tree of mounts.
+pub struct MountNamespace {
+    root: SpinLock<Arc<Mount>>,
+    count: AtomicUsize,
+}
+
+/// Room for mounts in a namespace, given back on drop unless [`Charge::commit`]ted.
+pub(super) struct Charge<'a> {
+    namespace: &'a MountNamespace,
+    mounts: usize,
+}
+
+impl Charge<'_> {
+    /// The mounts exist now.
+    pub(super) fn commit(mut self) {
+        self.mounts = 0;
+    }
+}
+
+impl Drop for Charge<'_> {
+    fn drop(&mut self) {
+        self.namespace.count.fetch_sub(self.mounts, Ordering::Relaxed);
+    }
+}
+
+impl MountNamespace {
+    /// A namespace around a tree that belongs to none.
+    pub fn new(root: Arc<Mount>) -> Arc<MountNamespace> {
+        let all = root.subtree();
+        let namespace = Arc::new(MountNamespace {
+            root: SpinLock::new(Rank::Mount, "namespace root", root),
+            count: AtomicUsize::new(all.len()),
+        });
+        for mount in all {
+            mount.set_namespace(Arc::downgrade(&namespace));
+        }
+        namespace
+    }
+
+    /// The root mount.
+    pub fn root(&self) -> Arc<Mount> {
+        self.root.lock().clone()
+    }
+
+    pub(super) fn set_root(&self, root: Arc<Mount>) {
+        let old = core::mem::replace(&mut *self.root.lock(), root);
+        drop(old);
+    }
+
+    /// The directory that a process entering the namespace stands in: the root, with what is mounted over it.
+    pub fn root_path(&self) -> Path {
+        self.root().root_path().cross_mounts()
+    }
+
+    /// How many mounts the namespace holds.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Takes room for `mounts` more: `ENOSPC` past the limit.
+    pub(super) fn charge(&self, mounts: usize) -> Result<Charge<'_>> {
+        if self.count.fetch_add(mounts, Ordering::Relaxed) + mounts > LIMIT {
+            self.count.fetch_sub(mounts, Ordering::Relaxed);
+            return Err(Errno::ENOSPC.during("mounting: the namespace is full"));
+        }
+        Ok(Charge { namespace: self, mounts })
+    }
+
+    /// Every mount, parents first, while the tree stands still: `f` must not change it, nor keep what it sees.
+    pub fn for_each(&self, mut f: impl FnMut(&Arc<Mount>)) {
+        let _guard = TOPOLOGY.lock();
+        for mount in self.root().subtree() {
+            f(&mount);
+        }
+    }
+
+    /// Marks a detached tree as belonging to no namespace. The caller holds `TOPOLOGY`.
+    pub(super) fn disown(&self, top: &Arc<Mount>) {
+        let all = top.subtree();
+        self.count.fetch_sub(all.len(), Ordering::Relaxed);
+        for mount in all {
+            mount.set_namespace(Weak::new());
+        }
+    }
+
+    /// A copy of this namespace for `CLONE_NEWNS`: every mount anew, on the same file systems. `fs`, the new task's own context,
+    /// is moved to the same places in the copy.
+    pub fn copy(&self, fs: &FsContext) -> Result<Arc<MountNamespace>> {
+        let _guard = TOPOLOGY.lock();
+        let old_root = self.root();
+        let (root, pairs) = copy_tree(&old_root, &old_root.root, true)?;
+        let namespace = MountNamespace::new(root);
+        let moved = |path: &Path| {
+            let mount = pairs.get(&path.mount.id)?;
+            Some(Path { mount: mount.clone(), dentry: path.dentry.clone() })
+        };
+        fs.replace(moved);
+        Ok(namespace)
+    }
+}
+
+/// Copies the mount `top`, shown from `root` down, and with `recursive` all that hangs below `root`. Returns the new top, and the
+/// copies by the originals' ids. The caller holds `TOPOLOGY`; the copies belong to no namespace.
+pub(super) fn copy_tree(
+    top: &Arc<Mount>,
+    root: &Arc<super::Dentry>,
+    recursive: bool,
+) -> Result<(Arc<Mount>, BTreeMap<u64, Arc<Mount>>)> {
+    let copy_one = |mount: &Arc<Mount>, root| Mount::new(mount.superblock.clone(), root, &mount.source, mount.flags());
+    let new_top = copy_one(top, root.clone());
+    let mut pairs = BTreeMap::from([(top.id, new_top.clone())]);
+    let mut left: Vec<(Arc<Mount>, Arc<Mount>)> = Vec::new();
+    if recursive {
+        left.push((top.clone(), new_top.clone()));
+    }
+    while let Some((old, new)) = left.pop() {
+        for child in old.children() {
+            let Some(point) = child.point() else { continue };
+            if Arc::ptr_eq(&old, top) && !root.is_ancestor_of(&point.dentry) {
+                continue;
+            }
+            let copy = copy_one(&child, child.root.clone());
+            copy.attach(&Path { mount: new.clone(), dentry: point.dentry })?;
+            pairs.insert(child.id, copy.clone());
+            left.push((child, copy));
+        }
+    }
+    Ok((new_top, pairs))
+}

@@ -1,0 +1,85 @@
+//! [`Superblock`]: a file system instance as the VFS holds it, shared by all its mounts; and device numbers for those without a disk.
+//!
+//! File systems on a disk or in a file (xv6fs, FAT, tarfs) exist once per source, however often they are mounted: two
+//! instances would each have a cache of the same blocks. [`find`] knows them by [`SourceKey`].
+//!
+//! Locks: the table's spin lock, taken alone.
+
+use super::dentry::Dentry;
+use super::inode::FileSystem;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use hal::sync::{Rank, SpinLock};
+
+/// What a file system instance was made from: the type's name, and the device number of the disk or (device, inode) of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SourceKey {
+    /// `mount -t`.
+    pub fs_type: &'static str,
+    /// The disk's number, or the number of the file system that holds the file.
+    pub dev: u64,
+    /// The file's inode number; 0 for a disk.
+    pub ino: u64,
+}
+
+/// A file system instance and its root dentry.
+pub struct Superblock {
+    /// The file system.
+    pub fs: Arc<dyn FileSystem>,
+    /// Its root directory.
+    pub root: Arc<Dentry>,
+    read_only: AtomicBool,
+    /// Files open for writing, through all mounts.
+    pub(super) writers: AtomicU32,
+}
+
+static BY_SOURCE: SpinLock<Vec<(SourceKey, Weak<Superblock>)>> = SpinLock::new(Rank::Mount, "superblocks", Vec::new());
+
+impl Superblock {
+    /// Wraps a fresh instance.
+    pub fn new(fs: Arc<dyn FileSystem>, read_only: bool) -> Arc<Superblock> {
+        let root = Dentry::root(fs.root(), fs.is_volatile());
+        Arc::new(Superblock { fs, root, read_only: AtomicBool::new(read_only), writers: AtomicU32::new(0) })
+    }
+
+    /// True when nothing of this instance may be written, through any mount.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_read_only(&self, read_only: bool) {
+        self.read_only.store(read_only, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Superblock {
+    /// The last mount is gone: the cache lets go of the tree, and what is dirty reaches the disk.
+    fn drop(&mut self) {
+        self.root.forget_children();
+        if !self.is_read_only()
+            && let Err(error) = self.fs.sync()
+        {
+            hal::log!(3, "{}: lost data at unmount: {:?}", self.fs.name(), error);
+        }
+    }
+}
+
+/// The instance made from `key`, if it is in use.
+pub(super) fn find(key: &SourceKey) -> Option<Arc<Superblock>> {
+    let table = BY_SOURCE.lock();
+    table.iter().find(|(other, _)| other == key).and_then(|(_, instance)| instance.upgrade())
+}
+
+/// Makes `instance` findable.
+pub(super) fn remember(key: SourceKey, instance: &Arc<Superblock>) {
+    let mut table = BY_SOURCE.lock();
+    table.retain(|(_, other)| other.strong_count() > 0);
+    table.push((key, Arc::downgrade(instance)));
+}
+
+/// A device number for a file system without a disk: major 0, as Linux's anonymous devices.
+pub fn new_dev() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    super::devnum::make(0, NEXT.fetch_add(1, Ordering::Relaxed) as u32)
+}
