@@ -1,3 +1,7 @@
 //! Devices as the rest of the kernel sees them, over hal's drivers.
 
 pub mod block;
+mod blockfile;
+pub mod chr;
+mod kmsg;
+pub mod mem;

@@ -71,7 +71,7 @@ impl Dentry {
             return Err(Errno::EBUSY.into());
         }
         let replaced = !to.is_negative() && mode != RenameMode::Exchange;
-        let _inner = if replaced && to.is_dir() { Some(to.dir()?.change.lock()) } else { None };
+        let inner = if replaced && to.is_dir() { Some(to.dir()?.change.lock()) } else { None };
         if replaced {
             to.kill()?;
         }
@@ -81,6 +81,7 @@ impl Dentry {
         }
         let gone = self.remove(name);
         drop(gone);
+        drop(inner);
         if replaced {
             to.forget_children();
         }

@@ -30,7 +30,7 @@ impl FsContext {
     /// A copy of its own, for fork(2) and unshare(2).
     pub fn fork(&self) -> FsContext {
         let paths = self.paths.lock().clone();
-        FsContext { paths: SpinLock::new(Rank::Files, "fs context", paths), umask: AtomicU32::new(self.umask()) }
+        FsContext { paths: SpinLock::new(Rank::Files, "fs context", paths), umask: AtomicU32::new(self.umask().into()) }
     }
 
     /// The root directory: `..` goes no higher.

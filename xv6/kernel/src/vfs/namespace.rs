@@ -8,6 +8,7 @@
 use super::mount::{Mount, TOPOLOGY};
 use super::{FsContext, Path};
 use crate::error::{Errno, Result};
+use crate::ns::{NsCommon, UserNamespace};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -19,6 +20,7 @@ pub const LIMIT: usize = 4096;
 
 /// A tree of mounts.
 pub struct MountNamespace {
+    common: NsCommon,
     root: SpinLock<Arc<Mount>>,
     count: AtomicUsize,
 }
@@ -44,9 +46,10 @@ impl Drop for Charge<'_> {
 
 impl MountNamespace {
     /// A namespace around a tree that belongs to none.
-    pub fn new(root: Arc<Mount>) -> Arc<MountNamespace> {
+    pub fn new(root: Arc<Mount>, owner: Arc<UserNamespace>) -> Arc<MountNamespace> {
         let all = root.subtree();
         let namespace = Arc::new(MountNamespace {
+            common: NsCommon::new(owner),
             root: SpinLock::new(Rank::Mount, "namespace root", root),
             count: AtomicUsize::new(all.len()),
         });
@@ -54,6 +57,16 @@ impl MountNamespace {
             mount.set_namespace(Arc::downgrade(&namespace));
         }
         namespace
+    }
+
+    /// The inode number that `/proc/PID/ns/mnt` shows.
+    pub fn ino(&self) -> u64 {
+        self.common.ino
+    }
+
+    /// The user namespace whose `CAP_SYS_ADMIN` changes the tree.
+    pub fn owner(&self) -> &Arc<UserNamespace> {
+        &self.common.owner
     }
 
     /// The root mount.
@@ -103,12 +116,12 @@ impl MountNamespace {
     }
 
     /// A copy of this namespace for `CLONE_NEWNS`: every mount anew, on the same file systems. `fs`, the new task's own context,
-    /// is moved to the same places in the copy.
-    pub fn copy(&self, fs: &FsContext) -> Result<Arc<MountNamespace>> {
+    /// is moved to the same places in the copy; `owner` is the new task's user namespace.
+    pub fn copy(&self, fs: &FsContext, owner: Arc<UserNamespace>) -> Result<Arc<MountNamespace>> {
         let _guard = TOPOLOGY.lock();
         let old_root = self.root();
         let (root, pairs) = copy_tree(&old_root, &old_root.root, true)?;
-        let namespace = MountNamespace::new(root);
+        let namespace = MountNamespace::new(root, owner);
         let moved = |path: &Path| {
             let mount = pairs.get(&path.mount.id)?;
             Some(Path { mount: mount.clone(), dentry: path.dentry.clone() })

@@ -60,7 +60,8 @@ impl Drop for Superblock {
         if !self.is_read_only()
             && let Err(error) = self.fs.sync()
         {
-            hal::log!(3, "{}: lost data at unmount: {:?}", self.fs.name(), error);
+            let text = format_args!("{}: lost data at unmount: {error:?}", self.fs.name());
+            hal::log::record(hal::log::Level::Error, text);
         }
     }
 }
