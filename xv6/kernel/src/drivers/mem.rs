@@ -15,8 +15,14 @@ use core::any::Any;
 pub const MAJOR: u32 = 1;
 
 /// The nodes to make: name, minor, mode.
-pub const NODES: &[(&str, u32, u16)] =
-    &[("null", 3, 0o666), ("zero", 5, 0o666), ("full", 7, 0o666), ("random", 8, 0o666), ("urandom", 9, 0o666), ("kmsg", 11, 0o644)];
+pub const NODES: &[(&str, u32, u16)] = &[
+    ("null", 3, 0o666),
+    ("zero", 5, 0o666),
+    ("full", 7, 0o666),
+    ("random", 8, 0o666),
+    ("urandom", 9, 0o666),
+    ("kmsg", 11, 0o644),
+];
 
 /// Lets this driver serve its numbers.
 pub fn init() {

@@ -3,9 +3,9 @@
 use super::tmpfs::{Options, TmpFs};
 use crate::drivers::{chr, mem};
 use crate::error::Result;
+use crate::vfs::devnum;
 use crate::vfs::fstype::{self, FsType, Source};
 use crate::vfs::inode::{Inode, Kind, NewNode};
-use crate::vfs::devnum;
 use alloc::sync::Arc;
 use hal::sync::Lazy;
 

@@ -46,7 +46,10 @@ impl IdMap {
             if !fits(range.inside) || !fits(range.outside) {
                 return Err(Errno::EINVAL.into());
             }
-            if ranges[..index].iter().any(|other| !apart(range.inside, other.inside, other) || !apart(range.outside, other.outside, other)) {
+            if ranges[..index]
+                .iter()
+                .any(|other| !apart(range.inside, other.inside, other) || !apart(range.outside, other.outside, other))
+            {
                 return Err(Errno::EINVAL.into());
             }
         }
@@ -59,11 +62,17 @@ impl IdMap {
     }
 
     fn to_kernel(&self, id: u32) -> Option<u32> {
-        self.0.iter().find(|range| id.wrapping_sub(range.inside) < range.count).map(|range| range.outside + (id - range.inside))
+        self.0
+            .iter()
+            .find(|range| id.wrapping_sub(range.inside) < range.count)
+            .map(|range| range.outside + (id - range.inside))
     }
 
     fn from_kernel(&self, id: u32) -> Option<u32> {
-        self.0.iter().find(|range| id.wrapping_sub(range.outside) < range.count).map(|range| range.inside + (id - range.outside))
+        self.0
+            .iter()
+            .find(|range| id.wrapping_sub(range.outside) < range.count)
+            .map(|range| range.inside + (id - range.outside))
     }
 }
 

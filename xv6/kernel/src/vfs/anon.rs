@@ -3,11 +3,11 @@
 //! They live on one internal mount that no namespace contains, so that every open file has a [`Path`]. The dentry's name is what
 //! `/proc/PID/fd` shows.
 
+use super::file::{FileOps, OpenFlags};
 use super::inode::{Attr, FileSystem, Inode, InodeRef, Kind, StatFs, Time};
 use super::mount::{Mount, MountFlags};
 use super::superblock::{Superblock, new_dev};
 use super::{Dentry, Path};
-use super::file::{FileOps, OpenFlags};
 use crate::error::{Errno, Result};
 use alloc::format;
 use alloc::sync::Arc;
@@ -69,7 +69,21 @@ pub fn fs() -> Arc<dyn FileSystem> {
 pub fn attr(ino: u64, kind: Kind) -> Attr {
     let zero = Time::default();
     let (dev, uid, gid) = (ANON.fs.dev, 0, 0);
-    Attr { ino, dev, kind, mode: 0o600, nlink: 1, uid, gid, rdev: 0, size: 0, blocks: 0, atime: zero, mtime: zero, ctime: zero }
+    Attr {
+        ino,
+        dev,
+        kind,
+        mode: 0o600,
+        nlink: 1,
+        uid,
+        gid,
+        rdev: 0,
+        size: 0,
+        blocks: 0,
+        atime: zero,
+        mtime: zero,
+        ctime: zero,
+    }
 }
 
 /// An inode without content: the open file's operations are all there is.
@@ -113,4 +127,9 @@ pub fn path(inode: InodeRef, name: &[u8]) -> Path {
 /// True for places made here.
 pub fn is_anonymous(path: &Path) -> bool {
     Arc::ptr_eq(&path.mount, &ANON.mount)
+}
+
+/// True for a namespace's file, `uts:[4026531838]` and its like, which may be bound to keep the namespace.
+pub fn is_namespace(path: &Path) -> bool {
+    is_anonymous(path) && path.inode().kind() == Kind::File && path.dentry.name().ends_with(b"]")
 }

@@ -14,7 +14,10 @@ pub fn chmod(path: &Path, cred: &Cred, mode: u16) -> Result<()> {
         return Err(Errno::EPERM.into());
     }
     let mut mode = mode & 0o7777;
-    if path.inode().kind() != Kind::Directory && !cred.in_group(owner.gid) && !perm::capable_over(cred, &owner, Cap::Fsetid) {
+    if path.inode().kind() != Kind::Directory
+        && !cred.in_group(owner.gid)
+        && !perm::capable_over(cred, &owner, Cap::Fsetid)
+    {
         mode &= !SET_GID;
     }
     path.inode().set_attr(&SetAttr { mode: Some(mode), ..SetAttr::default() })

@@ -3,11 +3,11 @@
 //! Each finds the parent directory, checks the mount, permission and the odd names (`.`, `..`, a trailing slash), and calls
 //! `dirops`. The man pages' errors are noted where they come from.
 
+use super::dentry::Dentry;
 use super::inode::{Kind, NewNode, RenameMode};
 use super::path::Path;
 use super::perm::{self, May};
 use super::walk::{Parent, Walk, WalkFlags, lookup_parent};
-use super::dentry::Dentry;
 use crate::error::{Errno, Result};
 use alloc::sync::Arc;
 

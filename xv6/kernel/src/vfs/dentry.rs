@@ -72,7 +72,12 @@ impl Dentry {
         Arc::new(Dentry::new(None, Arc::from(name), Some(inode), like.tree.clone()))
     }
 
-    pub(super) fn new(parent: Option<Arc<Dentry>>, name: Arc<[u8]>, inode: Option<InodeRef>, tree: Arc<Tree>) -> Dentry {
+    pub(super) fn new(
+        parent: Option<Arc<Dentry>>,
+        name: Arc<[u8]>,
+        inode: Option<InodeRef>,
+        tree: Arc<Tree>,
+    ) -> Dentry {
         let is_directory = inode.as_ref().is_some_and(|inode| inode.kind() == Kind::Directory);
         let directory = is_directory.then(|| {
             Box::new(Directory {
@@ -255,7 +260,7 @@ impl Dentry {
     /// Forgets every cached child, and theirs: for a removed directory, and for a file system that goes.
     pub fn forget_children(&self) {
         let mut left: Vec<Arc<Dentry>> = Vec::new();
-        let mut take = |dentry: &Dentry, left: &mut Vec<Arc<Dentry>>| {
+        let take = |dentry: &Dentry, left: &mut Vec<Arc<Dentry>>| {
             if let Some(dir) = &dentry.directory {
                 let children = mem::take(&mut *dir.children.lock());
                 left.extend(children.into_values());

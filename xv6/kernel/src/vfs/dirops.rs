@@ -52,7 +52,13 @@ impl Dentry {
     }
 
     /// rename(2) from this directory to `new_dir` of the same file system instance.
-    pub fn rename(self: &Arc<Self>, name: &[u8], new_dir: &Arc<Dentry>, new_name: &[u8], mode: RenameMode) -> Result<()> {
+    pub fn rename(
+        self: &Arc<Self>,
+        name: &[u8],
+        new_dir: &Arc<Dentry>,
+        new_name: &[u8],
+        mode: RenameMode,
+    ) -> Result<()> {
         let _shape = (!Arc::ptr_eq(self, new_dir)).then(|| self.tree().rename.lock());
         let _guards = lock_two(self, new_dir)?;
         let from = self.existing(name)?;

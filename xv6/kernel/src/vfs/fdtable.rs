@@ -44,7 +44,8 @@ impl Slots {
     /// Puts `slot` at the lowest free index from `from` on.
     fn insert(&mut self, slot: Slot, from: usize, limit: usize) -> Result<usize> {
         let start = from.max(self.first_free);
-        let free = (start..self.files.len()).find(|&fd| self.files[fd].is_none()).unwrap_or(start.max(self.files.len()));
+        let free =
+            (start..self.files.len()).find(|&fd| self.files[fd].is_none()).unwrap_or(start.max(self.files.len()));
         if free >= limit {
             return Err(Errno::EMFILE.into());
         }
@@ -58,7 +59,9 @@ impl Slots {
     /// Replaces the slot at `fd`, growing the table as needed.
     fn put(&mut self, fd: usize, slot: Option<Slot>) -> Result<Option<Slot>> {
         if fd >= self.files.len() {
-            self.files.try_reserve(fd + 1 - self.files.len()).map_err(|_| Errno::ENOMEM.during("growing a descriptor table"))?;
+            self.files
+                .try_reserve(fd + 1 - self.files.len())
+                .map_err(|_| Errno::ENOMEM.during("growing a descriptor table"))?;
             self.files.resize_with(fd + 1, || None);
         }
         if slot.is_none() {
@@ -194,7 +197,8 @@ impl FdTable {
     pub fn close_on_exec(&self) {
         let marked: Vec<u32> = {
             let slots = self.slots.lock();
-            let marked = slots.files.iter().enumerate().filter(|(_, slot)| slot.as_ref().is_some_and(|slot| slot.cloexec));
+            let marked =
+                slots.files.iter().enumerate().filter(|(_, slot)| slot.as_ref().is_some_and(|slot| slot.cloexec));
             marked.map(|(fd, _)| fd as u32).collect()
         };
         for fd in marked {
@@ -206,7 +210,8 @@ impl FdTable {
     /// The open descriptors in ascending order, for `/proc/PID/fd`.
     pub fn list(&self) -> Vec<(u32, Arc<File>)> {
         let slots = self.slots.lock();
-        let open = slots.files.iter().enumerate().filter_map(|(fd, slot)| Some((fd as u32, slot.as_ref()?.file.clone())));
+        let open =
+            slots.files.iter().enumerate().filter_map(|(fd, slot)| Some((fd as u32, slot.as_ref()?.file.clone())));
         open.collect()
     }
 

@@ -1,10 +1,10 @@
 //! File system types: the table mount(2) looks in, and what a type is given to make an instance.
 
+use super::file::OpenFlags;
+use super::inode::{FileSystem, Kind};
 use super::superblock::{self, SourceKey, Superblock};
 use super::walk::{self, Walk, WalkFlags};
-use super::inode::{FileSystem, Kind};
 use super::{File, open};
-use super::file::OpenFlags;
 use crate::drivers::block::{self, BlockDevice};
 use crate::drivers::chr;
 use crate::error::{Errno, Result};
@@ -101,14 +101,15 @@ pub(super) fn instance(
         Source::Any => None,
         Source::Disk | Source::Image => Some(open_source(fs_type, &mut args)?),
     };
+    // A file is an image to look at; a disk knows whether it can be written.
+    let read_only = read_only || args.file.is_some();
+    args.read_only = read_only;
     if let Some(found) = key.as_ref().and_then(superblock::find) {
         if found.is_read_only() && !read_only {
             return Err(Errno::EBUSY.during("mounting for writing what is mounted read-only"));
         }
         return Ok(found);
     }
-    let read_only = read_only || args.file.is_some() || args.disk.as_ref().is_some_and(|disk| disk.read_only());
-    args.read_only = read_only;
     let made = Superblock::new((fs_type.mount)(&args)?, read_only);
     if let Some(key) = key {
         // Two mounts of one source at once: the first to finish is kept, as nothing was written through the other yet.

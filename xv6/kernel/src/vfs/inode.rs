@@ -173,6 +173,10 @@ pub trait FileSystem: Send + Sync {
     fn sync(&self) -> Result<()> {
         Ok(())
     }
+    /// Changes options of a mounted instance (`mount -o remount,...`).
+    fn remount(&self, _data: &[u8]) -> Result<()> {
+        Err(Errno::EINVAL.during("remounting with other options"))
+    }
     /// True where names come and go without the VFS (procfs, cgroupfs, devpts): dentries are then looked up anew each time.
     fn is_volatile(&self) -> bool {
         false

@@ -28,6 +28,7 @@ pub mod fscontext;
 pub mod fstype;
 pub mod inode;
 pub mod mount;
+pub mod mountcall;
 pub mod namespace;
 pub mod open;
 pub mod openfile;
@@ -38,6 +39,7 @@ pub mod record_lock;
 mod ring;
 pub mod shrink;
 pub mod superblock;
+pub mod umount;
 pub mod walk;
 
 #[cfg(test)]

@@ -7,10 +7,10 @@
 //! Neighbours: `namespace` owns the trees' roots and counts them; `mountcall` changes them.
 //! Locks: the tree changes under the global [`TOPOLOGY`] mutex only; `place` and `children` are spin locks for readers.
 
+use super::Path;
 use super::dentry::Dentry;
 use super::namespace::MountNamespace;
 use super::superblock::Superblock;
-use super::Path;
 use crate::error::{Errno, Result};
 use crate::sync::{self, Mutex};
 use alloc::boxed::Box;

@@ -46,7 +46,13 @@ pub fn open(ctx: &Walk, path: &[u8], flags: OpenFlags, mode: u16, resolve: WalkF
 }
 
 /// Opens or creates the last component; `None` after following it as a link.
-fn open_last(ctx: &Walk, walker: &mut Walker<'_, '_>, last: &Last, flags: OpenFlags, mode: u16) -> Result<Option<Arc<File>>> {
+fn open_last(
+    ctx: &Walk,
+    walker: &mut Walker<'_, '_>,
+    last: &Last,
+    flags: OpenFlags,
+    mode: u16,
+) -> Result<Option<Arc<File>>> {
     if last.slash || matches!(walker.name(last), b"." | b"..") {
         return Err(Errno::EISDIR.into());
     }

@@ -39,8 +39,12 @@ fn is_initial(user: &Arc<UserNamespace>) -> bool {
 }
 
 fn maps(user: &UserNamespace, owner: &Owner) -> bool {
-    let uid_known = user.uid_map().is_some_and(|map| map.ranges().iter().any(|range| holds(range.outside, range.count, owner.uid)));
-    uid_known && user.gid_map().is_some_and(|map| map.ranges().iter().any(|range| holds(range.outside, range.count, owner.gid)))
+    let uid_known =
+        user.uid_map().is_some_and(|map| map.ranges().iter().any(|range| holds(range.outside, range.count, owner.uid)));
+    uid_known
+        && user
+            .gid_map()
+            .is_some_and(|map| map.ranges().iter().any(|range| holds(range.outside, range.count, owner.gid)))
 }
 
 fn holds(first: u32, count: u32, id: u32) -> bool {

@@ -7,6 +7,7 @@
 
 use super::dentry::Dentry;
 use super::inode::FileSystem;
+use crate::error::{Errno, Result};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -48,8 +49,16 @@ impl Superblock {
         self.read_only.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_read_only(&self, read_only: bool) {
+    /// Makes the instance read-only or writable: `EBUSY` while files are open for writing.
+    pub(super) fn set_read_only_unless_busy(&self, read_only: bool) -> Result<()> {
+        if read_only && !self.is_read_only() {
+            if self.writers.load(Ordering::Relaxed) > 0 {
+                return Err(Errno::EBUSY.into());
+            }
+            self.fs.sync()?;
+        }
         self.read_only.store(read_only, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -149,7 +149,8 @@ impl<'c, 'p> Walker<'c, 'p> {
     pub fn run(&mut self, parent: bool) -> Result<Option<Last>> {
         loop {
             let text = &self.text.0;
-            let Some(start) = text[self.next..].iter().position(|&byte| byte != b'/').map(|skip| self.next + skip) else {
+            let Some(start) = text[self.next..].iter().position(|&byte| byte != b'/').map(|skip| self.next + skip)
+            else {
                 return Ok(None);
             };
             let end = text[start..].iter().position(|&byte| byte == b'/').map_or(text.len(), |len| start + len);

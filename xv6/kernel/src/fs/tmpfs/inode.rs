@@ -84,7 +84,8 @@ impl TmpInode {
     /// A regular file without a name (memfd_create(2)): `ENOSPC` at the limit.
     pub fn unnamed(fs: &Arc<TmpFs>, mode: u16, uid: u32, gid: u32) -> Result<Arc<TmpInode>> {
         fs.charge_inode()?;
-        let inode = TmpInode::new(fs, &NewNode { kind: Kind::File, mode, uid, gid, rdev: 0, target: b"" }, fs.next_ino());
+        let inode =
+            TmpInode::new(fs, &NewNode { kind: Kind::File, mode, uid, gid, rdev: 0, target: b"" }, fs.next_ino());
         inode.meta.lock().nlink = 0;
         Ok(inode)
     }

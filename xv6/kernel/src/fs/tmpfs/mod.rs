@@ -25,10 +25,12 @@ use inode::TmpInode;
 const MAGIC: u64 = 0x0102_1994;
 
 /// The type `tmpfs`.
-pub static TYPE: FsType = FsType { name: "tmpfs", source: Source::Any, mount: |args| mount("tmpfs", args), in_user_ns: true };
+pub static TYPE: FsType =
+    FsType { name: "tmpfs", source: Source::Any, mount: |args| mount("tmpfs", args), in_user_ns: true };
 
 /// The type `ramfs`: the same, limits included.
-pub static RAMFS: FsType = FsType { name: "ramfs", source: Source::Any, mount: |args| mount("ramfs", args), in_user_ns: false };
+pub static RAMFS: FsType =
+    FsType { name: "ramfs", source: Source::Any, mount: |args| mount("ramfs", args), in_user_ns: false };
 
 /// One instance.
 pub struct TmpFs {
@@ -75,7 +77,9 @@ impl Options {
             match key {
                 b"size" => {
                     options.size = match value.strip_suffix(b"%") {
-                        Some(percent) => (frame::total() * frame::SIZE) as u64 / 100 * fstype::parse_size(percent)?.min(100),
+                        Some(percent) => {
+                            (frame::total() * frame::SIZE) as u64 / 100 * fstype::parse_size(percent)?.min(100)
+                        }
                         None => fstype::parse_size(value)?,
                     }
                 }
@@ -114,8 +118,14 @@ impl TmpFs {
             inodes: AtomicUsize::new(0),
             max_inodes: options.inodes,
         });
-        let node =
-            NewNode { kind: Kind::Directory, mode: options.mode, uid: options.uid, gid: options.gid, rdev: 0, target: b"" };
+        let node = NewNode {
+            kind: Kind::Directory,
+            mode: options.mode,
+            uid: options.uid,
+            gid: options.gid,
+            rdev: 0,
+            target: b"",
+        };
         fs.root.call_once(|| TmpInode::new(&fs, &node, fs.next_ino()));
         fs
     }

@@ -1,0 +1,102 @@
+//! umount2(2) and pivot_root(2).
+//!
+//! Locks: `mount::TOPOLOGY` around each change of the tree. What comes off is dropped after it is released, since that may write to a disk.
+
+use super::Path;
+use super::mount::TOPOLOGY;
+use super::mountcall::check_admin;
+use super::namespace::MountNamespace;
+use super::walk::{Walk, WalkFlags, walk};
+use crate::error::{Errno, Result};
+use alloc::sync::Arc;
+
+bitflags::bitflags! {
+    /// umount2(2)'s flags.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    #[expect(missing_docs, reason = "umount2(2) documents each flag")]
+    pub struct UmountFlags: u32 {
+        const FORCE = 1;
+        const DETACH = 2;
+        const EXPIRE = 4;
+        const NOFOLLOW = 8;
+    }
+}
+
+/// umount2(2): `EBUSY` while in use unless `DETACH`ed; `EINVAL` for what is no mount, is not the caller's, or is the root. There
+/// is nothing that `FORCE` could abort, and no file system expires.
+pub fn umount(ctx: &Walk, namespace: &Arc<MountNamespace>, path: &[u8], flags: u32) -> Result<()> {
+    let flags = UmountFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+    if flags.contains(UmountFlags::EXPIRE) {
+        return Err(Errno::EINVAL.during("expiring a mount"));
+    }
+    let walk_flags = if flags.contains(UmountFlags::NOFOLLOW) { WalkFlags::NOFOLLOW } else { WalkFlags::empty() };
+    let target = walk(ctx, path, walk_flags)?.cross_mounts();
+    if !target.is_mount_root() || !target.mount.is_in(namespace) {
+        return Err(Errno::EINVAL.into());
+    }
+    check_admin(ctx, namespace)?;
+    let Path { mount, dentry } = target;
+    drop(dentry);
+    let guard = TOPOLOGY.lock();
+    // Looked at again: another umount may have been faster.
+    if mount.point().is_none() || !mount.is_in(namespace) {
+        return Err(Errno::EINVAL.during("unmounting the root"));
+    }
+    // One reference is the parent's, one is ours.
+    if !flags.contains(UmountFlags::DETACH) && (mount.has_children() || Arc::strong_count(&mount) > 2) {
+        return Err(Errno::EBUSY.into());
+    }
+    namespace.disown(&mount);
+    mount.detach();
+    drop(guard);
+    drop(mount);
+    Ok(())
+}
+
+/// pivot_root(2): the mount at `new_root` becomes the root of the caller's namespace, and the old root hangs on `put_old` below it.
+/// Returns the old root directory and the new one, for all who stand in the old to be moved.
+pub fn pivot_root(
+    ctx: &Walk,
+    namespace: &Arc<MountNamespace>,
+    new_root: &[u8],
+    put_old: &[u8],
+) -> Result<(Path, Path)> {
+    check_admin(ctx, namespace)?;
+    let new = walk(ctx, new_root, WalkFlags::DIRECTORY)?;
+    let put = walk(ctx, put_old, WalkFlags::DIRECTORY)?;
+    let _guard = TOPOLOGY.lock();
+    let put = put.cross_mounts();
+    let root = ctx.root.clone();
+    if !root.mount.is_in(namespace) || !new.mount.is_in(namespace) || !put.mount.is_in(namespace) {
+        return Err(Errno::EINVAL.into());
+    }
+    if new.dentry.is_dead() {
+        return Err(Errno::ENOENT.into());
+    }
+    if Arc::ptr_eq(&new.mount, &root.mount) || Arc::ptr_eq(&put.mount, &root.mount) {
+        return Err(Errno::EBUSY.during("pivoting within the root mount"));
+    }
+    if !root.is_mount_root() || !new.is_mount_root() {
+        return Err(Errno::EINVAL.during("pivoting what is not a mount"));
+    }
+    let new_place = new.mount.point().ok_or(Errno::EINVAL)?;
+    if !put.is_below(&new) || !new.is_below(&root) {
+        return Err(Errno::EINVAL.during("pivoting to a place that cannot be reached"));
+    }
+    let root_place = root.mount.point();
+    new.mount.detach();
+    root.mount.detach();
+    if let Err(error) = root.mount.attach(&put) {
+        // `put_old` was removed meanwhile; both old places were in use by these mounts, so they still exist.
+        if let Some(place) = &root_place {
+            root.mount.attach(place)?;
+        }
+        new.mount.attach(&new_place)?;
+        return Err(error);
+    }
+    match &root_place {
+        Some(place) => new.mount.attach(place)?,
+        None => namespace.set_root(new.mount.clone()),
+    }
+    Ok((root, new))
+}
