@@ -1,10 +1,22 @@
 //! The page cache: [`PageCache`], the pages of one file, and [`PageSource`], where they come from.
+//!
+//! One index serves read(2), write(2), mmap(2) and exec. Here: finding, filling and dirtying pages. `file_io` reads and writes through them,
+//! `truncate` cuts them, `writeback` cleans them, `reclaim` drops clean ones, `rmap` finds who maps them.
+//!
+//! Locks, outermost first: `content` (writes and truncations of the file, one at a time), `cleaning` (write-back), address spaces, `fill`
+//! (a page comes to be or becomes dirty; held across the source's reads and reservations), and the spinning `index`.
 
-use super::{ReadBuf, WriteBuf};
-use crate::error::Result;
+use super::frames::{self, CACHED, DIRTY, MEMORY_FILES};
+use super::rmap::Mappers;
+use super::{dirty, reclaim};
+use crate::error::{Errno, Result};
+use crate::sync::{Mutex, Rank};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
-use core::ops::Range;
-use hal::frame::Frame;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use hal::frame::{Frame, SIZE as PAGE};
+use hal::sync::SpinLock;
 
 /// A file's storage, below its pages. Calls come without spin locks; `read_pages` and `write_pages` may sleep on the disk.
 /// They may be made while the caller holds the file's content lock, never while an address space is locked.
@@ -16,13 +28,14 @@ pub trait PageSource: Send + Sync {
         let _ = (first, frames);
         Ok(())
     }
-    /// Called before page `first..first+pages` become dirty (for a memory file: before they come to be): keeps the space they will need,
+    /// Called before pages `first..first+pages` become dirty (for a memory file: before they come to be): keeps the space they will need,
     /// or fails (`ENOSPC`, `EDQUOT`).
     fn reserve(&self, first: u64, pages: usize) -> Result<()> {
         let _ = (first, pages);
         Ok(())
     }
-    /// The pages were written, or dropped by a truncation: what `reserve` kept for them and is still unused is free again.
+    /// The pages were written, or dropped by a truncation: what `reserve` kept for them and is still unused is free again. A memory
+    /// file that ends with pages (`PageCache::pages`) gets no call for them.
     fn unreserve(&self, first: u64, pages: usize) {
         let _ = (first, pages);
     }
@@ -33,95 +46,322 @@ pub trait PageSource: Send + Sync {
     }
 }
 
+/// One page of a file.
+pub(super) struct Page {
+    pub frame: Frame,
+    /// Used since reclaim last looked.
+    pub used: bool,
+}
+
+/// The pages by index, and which of them are dirty.
+#[derive(Default)]
+pub(super) struct Index {
+    pub pages: BTreeMap<u64, Page>,
+    pub dirty: BTreeSet<u64>,
+    /// Where reclaim's clock stands.
+    pub hand: u64,
+}
+
+/// Where the last fill ended: reading on from there is sequential.
+#[derive(Default)]
+pub(super) struct ReadAhead {
+    next: u64,
+}
+
+/// Pages read around a random miss, an aligned cluster.
+const CLUSTER: u64 = 16;
+/// Pages read ahead when misses are sequential.
+const AHEAD: u64 = 64;
+
 /// The pages of one file, and its size: the one place that says how long the file is while it is in use.
-pub struct PageCache;
+pub struct PageCache {
+    pub(super) this: Weak<PageCache>,
+    pub(super) source: Option<Weak<dyn PageSource>>,
+    /// The pages are all there is of the file.
+    pub(super) memory: bool,
+    pub(super) size: AtomicU64,
+    pub(super) content: Mutex<()>,
+    pub(super) cleaning: Mutex<()>,
+    pub(super) fill: Mutex<ReadAhead>,
+    pub(super) index: SpinLock<Index>,
+    pub(super) mappers: SpinLock<Mappers>,
+    pub(super) unlinked: AtomicBool,
+    /// Reclaim knows this cache.
+    pub(super) listed: AtomicBool,
+}
 
 impl PageCache {
     /// The cache of a file of `size` bytes on `source`. Clean pages may be dropped at any time and read again.
     pub fn new(source: Weak<dyn PageSource>, size: u64) -> Arc<PageCache> {
-        let _ = (source, size);
-        todo!()
+        Self::build(Some(source), false, size)
     }
 
     /// A file that lives in its pages alone (tmpfs, shared anonymous memory): never written out, never dropped. `space`, if given, is
     /// asked to `reserve` and told of `unreserve` and `modified`; it is never asked to read or write.
     pub fn memory(space: Option<Weak<dyn PageSource>>, size: u64) -> Arc<PageCache> {
-        let _ = (space, size);
-        todo!()
+        Self::build(space, true, size)
+    }
+
+    fn build(source: Option<Weak<dyn PageSource>>, memory: bool, size: u64) -> Arc<PageCache> {
+        let spin = hal::sync::Rank::PageCache;
+        Arc::new_cyclic(|this| PageCache {
+            this: this.clone(),
+            source,
+            memory,
+            size: AtomicU64::new(size),
+            content: Mutex::new(Rank::Inode, "file content", ()),
+            cleaning: Mutex::new(Rank::Inode, "file write-back", ()),
+            fill: Mutex::new(Rank::PageCacheFill, "page fill", ReadAhead::default()),
+            index: SpinLock::new(spin, "page index", Index::default()),
+            mappers: SpinLock::new(spin, "mappers", Mappers::default()),
+            unlinked: AtomicBool::new(false),
+            listed: AtomicBool::new(false),
+        })
     }
 
     /// The file's size in bytes.
     pub fn size(&self) -> u64 {
-        todo!()
+        self.size.load(Ordering::Acquire)
     }
 
     /// Pages in memory.
     pub fn pages(&self) -> usize {
-        todo!()
+        self.index.lock().pages.len()
     }
 
     /// Dirty pages.
     pub fn dirty(&self) -> usize {
-        todo!()
+        self.index.lock().dirty.len()
     }
 
-    /// Page `index`, read if need be; zeros in a hole. Past the end is the caller's business to refuse.
+    /// Whether the file lives in its pages alone.
+    pub fn is_memory(&self) -> bool {
+        self.memory
+    }
+
+    /// The storage, while the file exists.
+    pub(super) fn source(&self) -> Option<Arc<dyn PageSource>> {
+        self.source.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// Page `index` if it is in memory.
+    pub(super) fn lookup(&self, index: u64) -> Option<Frame> {
+        let mut pages = self.index.lock();
+        let page = pages.pages.get_mut(&index)?;
+        page.used = true;
+        Some(page.frame.clone())
+    }
+
+    /// Calls `each` with the pages of `first..end` that are in memory. `each` must not sleep or take locks of caches.
+    pub(super) fn for_each_cached(&self, first: u64, end: u64, mut each: impl FnMut(u64, &Frame)) {
+        for (&index, page) in self.index.lock().pages.range(first..end) {
+            each(index, &page.frame);
+        }
+    }
+
+    /// Whether page `index` is dirty, so that stores to it will be written. A memory file's pages always count as such.
+    pub(super) fn takes_stores(&self, index: u64) -> bool {
+        let pages = self.index.lock();
+        if self.memory { pages.pages.contains_key(&index) } else { pages.dirty.contains(&index) }
+    }
+
+    /// Page `index`, read if need be; zeros in a hole and past the end.
     pub fn get(&self, index: u64) -> Result<Frame> {
-        let _ = index;
-        todo!()
+        match self.lookup(index) {
+            Some(frame) => Ok(frame),
+            None if self.memory => Ok(Frame::zero_page()),
+            None => self.fill(index, &mut self.fill.lock()),
+        }
     }
 
     /// Page `index`, about to be changed: space is reserved and the page marked dirty. `whole`: all of it will be overwritten, it need not be read.
     pub fn get_for_write(&self, index: u64, whole: bool) -> Result<Frame> {
-        let _ = (index, whole);
-        todo!()
+        if self.takes_stores(index)
+            && let Some(frame) = self.lookup(index)
+        {
+            return Ok(frame);
+        }
+        let mut fill = self.fill.lock();
+        self.make_dirty(index, whole, &mut fill)
     }
 
-    /// Reads from `offset` up to the end of the file; 0 there.
-    pub fn read(&self, buf: &mut ReadBuf<'_>, offset: u64) -> Result<usize> {
-        let _ = (buf, offset);
-        todo!()
+    /// Page `index` for a mapping: as `get` and `get_for_write`, but past the end of the file is `EFAULT`, and a memory file's
+    /// hole is filled (a mapping of the page of zeros would miss later stores).
+    pub(super) fn get_for_fault(&self, index: u64, write: bool) -> Result<Frame> {
+        let mut fill = self.fill.lock();
+        // Truncation lowers the size before it takes this lock: no page comes to be behind it.
+        if index >= self.size().div_ceil(PAGE as u64) {
+            return Err(Errno::EFAULT.during("touching a mapped page past the end of its file"));
+        }
+        if !write && !self.memory {
+            return self.fill(index, &mut fill);
+        }
+        let frame = self.make_dirty(index, false, &mut fill)?;
+        drop(fill);
+        if write && let Some(source) = self.source() {
+            source.modified(self.size());
+        }
+        Ok(frame)
     }
 
-    /// Writes at `offset`, growing the file. Serialised with other writes and truncations by the content lock.
-    pub fn write(&self, buf: &mut WriteBuf<'_>, offset: u64) -> Result<usize> {
-        let _ = (buf, offset);
-        todo!()
+    /// Puts a page that `frame` holds whole; `false` if there is one already (copy into that).
+    pub(super) fn put_whole(&self, index: u64, frame: &Frame) -> Result<bool> {
+        let _fill = self.fill.lock();
+        if self.lookup(index).is_some() {
+            return Ok(false);
+        }
+        self.keep_space(index)?;
+        self.insert(index, frame);
+        self.mark_dirty(index);
+        Ok(true)
     }
 
-    /// Writes at the end of the file (`O_APPEND`), atomically; where, and how much.
-    pub fn append(&self, buf: &mut WriteBuf<'_>) -> Result<(u64, usize)> {
-        let _ = buf;
-        todo!()
+    fn keep_space(&self, index: u64) -> Result<()> {
+        match (&self.source, self.source()) {
+            (None, _) => Ok(()),
+            (Some(_), Some(source)) => source.reserve(index, 1),
+            (Some(_), None) => Err(Errno::EIO.during("writing to a file that is gone")),
+        }
     }
 
-    /// Sets the size: pages past the end go, also from mappings; the last page's tail is zeroed. Then, still under the
-    /// content lock, `commit` makes it true in the file system (frees or counts blocks).
-    pub fn truncate(&self, size: u64, commit: impl FnOnce() -> Result<()>) -> Result<()> {
-        let _ = (size, commit);
-        todo!()
+    /// With the fill lock: the page, dirty.
+    fn make_dirty(&self, index: u64, whole: bool, fill: &mut ReadAhead) -> Result<Frame> {
+        let present = self.lookup(index);
+        if let Some(frame) = &present
+            && self.takes_stores(index)
+        {
+            return Ok(frame.clone());
+        }
+        let frame = match present {
+            Some(frame) => frame,
+            None if self.memory || whole || index >= self.size().div_ceil(PAGE as u64) => reclaim::zeroed_frame()?,
+            None => self.fill(index, fill)?,
+        };
+        self.keep_space(index)?;
+        // A page that was read just now may have been reclaimed again, unless we hold it: we do.
+        if self.lookup(index).is_none() {
+            self.insert(index, &frame);
+        }
+        self.mark_dirty(index);
+        Ok(frame)
     }
 
-    /// Writes the dirty pages in `range` and waits for them.
-    pub fn write_back(&self, range: Range<u64>) -> Result<()> {
-        let _ = range;
-        todo!()
+    fn mark_dirty(&self, index: u64) {
+        if self.memory {
+            return;
+        }
+        let first = {
+            let mut pages = self.index.lock();
+            if !pages.dirty.insert(index) {
+                return;
+            }
+            pages.dirty.len() == 1
+        };
+        frames::add(&DIRTY, 1);
+        if first {
+            dirty::list(self);
+        }
+    }
+
+    fn insert(&self, index: u64, frame: &Frame) {
+        self.index.lock().pages.insert(index, Page { frame: frame.clone(), used: true });
+        frames::add(&CACHED, 1);
+        if self.memory {
+            frames::add(&MEMORY_FILES, 1);
+        } else if !self.listed.swap(true, Ordering::Relaxed) {
+            reclaim::list(self);
+        }
+    }
+
+    /// With the fill lock: reads page `index`, and its neighbours while at it.
+    fn fill(&self, index: u64, fill: &mut ReadAhead) -> Result<Frame> {
+        if let Some(frame) = self.lookup(index) {
+            return Ok(frame);
+        }
+        let end = self.size().div_ceil(PAGE as u64);
+        if index >= end {
+            return Ok(Frame::zero_page());
+        }
+        let source = self.source().ok_or(Errno::EIO.during("reading a file that is gone"))?;
+        let window = if index == fill.next && index != 0 {
+            index..end.min(index + AHEAD)
+        } else {
+            index & !(CLUSTER - 1)..end.min((index | (CLUSTER - 1)) + 1)
+        };
+        let run = self.missing_around(index, window);
+        let mut frames = Vec::new();
+        for page in run.clone() {
+            let frame = if page == index { Some(reclaim::frame()?) } else { frames::take() };
+            match frame {
+                Some(frame) => frames.push(frame),
+                None if page < index => {
+                    // Too little memory for the pages before the one that is wanted.
+                    return self.fill_one(index, &*source);
+                }
+                None => break,
+            }
+        }
+        if source.read_pages(run.start, &mut frames).is_err() {
+            return self.fill_one(index, &*source);
+        }
+        for (page, frame) in (run.start..).zip(&frames) {
+            self.insert(page, frame);
+        }
+        fill.next = run.start + frames.len() as u64;
+        Ok(frames.swap_remove((index - run.start) as usize))
+    }
+
+    fn fill_one(&self, index: u64, source: &dyn PageSource) -> Result<Frame> {
+        let mut frames = [reclaim::frame()?];
+        source.read_pages(index, &mut frames)?;
+        self.insert(index, &frames[0]);
+        let [frame] = frames;
+        Ok(frame)
+    }
+
+    /// The stretch of absent pages around `index` within `window`.
+    fn missing_around(&self, index: u64, window: core::ops::Range<u64>) -> core::ops::Range<u64> {
+        let pages = self.index.lock();
+        let start = pages.pages.range(window.start..index).next_back().map_or(window.start, |(&below, _)| below + 1);
+        let end = pages.pages.range(index..window.end).next().map_or(window.end, |(&above, _)| above);
+        start..end
+    }
+
+    /// Takes the page out of the index, if it is there: its frame, and whether it was dirty.
+    pub(super) fn take(&self, index: u64) -> Option<(Frame, bool)> {
+        let (page, dirty) = {
+            let mut pages = self.index.lock();
+            let page = pages.pages.remove(&index)?;
+            (page, pages.dirty.remove(&index))
+        };
+        frames::sub(&CACHED, 1);
+        if self.memory {
+            frames::sub(&MEMORY_FILES, 1);
+        }
+        if dirty {
+            frames::sub(&DIRTY, 1);
+        }
+        Some((page.frame, dirty))
     }
 
     /// Tells that the file has lost its last name: once nobody has it open, its dirty pages are dropped instead of written (see
-    /// [`sweep_orphans`]).
+    /// [`super::sweep_orphans`]).
     pub fn mark_unlinked(&self) {
-        todo!()
+        self.unlinked.store(true, Ordering::Release);
+        dirty::note_orphan(self);
     }
 }
 
-/// Lets go of unlinked files that only write-back still holds. unlink(2), rename(2) and close(2) call it at their end; costs a load when
-/// there are none.
-pub fn sweep_orphans() {
-    todo!()
-}
-
-/// Writes back every dirty page of every file (sync(2)); the first error, after trying all.
-pub fn sync_all() -> Result<()> {
-    todo!()
+impl Drop for PageCache {
+    fn drop(&mut self) {
+        let index = self.index.get_mut();
+        frames::sub(&CACHED, index.pages.len());
+        frames::sub(&DIRTY, index.dirty.len());
+        if self.memory {
+            frames::sub(&MEMORY_FILES, index.pages.len());
+        }
+        if self.listed.load(Ordering::Relaxed) {
+            reclaim::note_end();
+        }
+    }
 }

@@ -2,47 +2,50 @@
 //!
 //! Neighbours: `task` owns a thread's [`AddressSpace`], `vfs` and `fs/*` bring [`PageSource`]s and use [`ReadBuf`] and
 //! [`WriteBuf`], `exec` builds new spaces, `syscall::memory` decodes mmap(2) and its kin. The machine's frames and page tables are hal's.
+//!
+//! ```text
+//!   space   one process's memory          cache      one file's pages             frames   taking pages, counters
+//!   area    its stretches                 file_io    read, write, truncate        reclaim  dropping clean pages
+//!   fault   filling them in               writeback  dirty pages to the disk      oom      when that is not enough
+//!   mapping remap advise remote           dirty flusher  which files, and when    reaper   spaces that end elsewhere
+//!   user buf  copies to and from user memory     rmap  from a page to who maps it
+//! ```
+//!
+//! Lock order: file content and write-back (sleeping, among the inodes) > address space > page fill > file systems > disks; then spin
+//! locks: lists of caches > one cache's index > hal's.
 
+mod advise;
+mod area;
 mod buf;
-pub mod cache;
+mod cache;
+mod dirty;
+mod fault;
+mod file_io;
+mod flusher;
+mod frames;
+mod mapping;
+pub mod oom;
+mod reaper;
+mod reclaim;
+mod remap;
+mod remote;
+mod rmap;
 mod space;
+mod types;
 pub mod user;
+mod writeback;
 
+pub use advise::Advice;
 pub use buf::{IoVec, ReadBuf, WriteBuf};
 pub use cache::{PageCache, PageSource};
-pub use space::{Access, AddressSpace, AreaInfo, Content, FaultError, Limit, MapFile, Prot, Usage};
-
-use crate::error::Result;
-
-/// Admission of a kernel allocation whose size a user chooses: makes sure that `bytes` more can be had without eating into the
-/// kernel's reserve, reclaiming cached pages if need be; else `ENOMEM`.
-pub fn reserve(bytes: usize) -> Result<()> {
-    let _ = bytes;
-    todo!()
-}
-
-/// Memory in use, in bytes, for `/proc/meminfo` and sysinfo(2).
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Stats {
-    /// All that the kernel manages.
-    pub total: usize,
-    /// Free now.
-    pub free: usize,
-    /// File pages, tmpfs and shared memory included.
-    pub cached: usize,
-    /// Of these, tmpfs and shared memory.
-    pub shmem: usize,
-    /// Of these, waiting to be written.
-    pub dirty: usize,
-    /// Of these, being written.
-    pub writeback: usize,
-    /// Private pages of processes.
-    pub anon: usize,
-    /// Kernel heap.
-    pub slab: usize,
-}
-
-/// The numbers now.
-pub fn stats() -> Stats {
-    todo!()
-}
+pub use dirty::sweep_orphans;
+pub use fault::{FORBIDDEN, UNMAPPED};
+pub use file_io::SIZE_MAX;
+pub use flusher::run as run_flusher;
+pub use frames::{Stats, stats};
+pub use mapping::Request;
+pub use reclaim::reserve;
+pub use remap::Move;
+pub use space::AddressSpace;
+pub use types::{Access, AreaInfo, Content, FaultError, Limit, MapFile, Place, Prot, Usage};
+pub use writeback::sync_all;

@@ -1,179 +1,268 @@
-//! One process's memory: [`AddressSpace`].
+//! One process's memory: [`AddressSpace`], its areas, page table and limits; making one, copying it for fork(2), describing it.
+//!
+//! `fault` fills pages in, `mapping`, `remap` and `advise` change areas, `remote` reads and writes it from outside. One sleeping lock
+//! holds the areas and serialises the page table's changes; it is held only briefly, never across I/O or reclaim, and never while a file is
+//! dropped: what leaves the area table is returned out of the lock first.
 
-use super::PageCache;
-use crate::error::Result;
-use alloc::sync::Arc;
+use super::area::{Area, AreaFlags, AreaMap, Backing, Mapped};
+use super::frames::{self, ANONYMOUS};
+use super::rmap::Mapper;
+use super::{AreaInfo, Limit, PageCache, Prot, Usage};
+use crate::error::{Errno, Result};
+use crate::sync::{Mutex, Rank};
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use hal::frame::{Frame, SIZE as PAGE};
+use hal::paging::PageTable;
 
-/// What a faulting access wanted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
-    /// A load.
-    Read,
-    /// A store.
-    Write,
-    /// An instruction fetch.
-    Exec,
-}
-
-/// Why a fault cannot be repaired: the signal to send (sigaction(2), `si_code`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FaultError {
-    /// `SIGSEGV` with this code: 1 `SEGV_MAPERR`, 2 `SEGV_ACCERR`.
-    Segv(i32),
-    /// `SIGBUS` with this code: 2 `BUS_ADRERR` (past the end of a file, or its page cannot be read).
-    Bus(i32),
-    /// Out of memory after reclaim: a process was killed for it, or this one must be (`SIGKILL`).
-    Oom,
-}
-
-bitflags::bitflags! {
-    /// mmap(2)'s protection, Linux's values.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    pub struct Prot: u32 {
-        /// Loads.
-        const READ = 1;
-        /// Stores.
-        const WRITE = 2;
-        /// Instruction fetches.
-        const EXEC = 4;
-    }
-}
-
-/// The open file behind a mapping, as far as memory cares: it stays open while mapped.
-pub trait MapFile: Send + Sync {
-    /// `(st_dev, st_ino, path)` for `/proc/PID/maps`.
-    fn identity(&self) -> (u64, u64, Vec<u8>);
-}
-
-/// What a new mapping shows.
-#[derive(Clone)]
-pub enum Content {
-    /// Zeros, private.
-    Anonymous,
-    /// Zeros, shared with children.
-    SharedAnonymous,
-    /// A file's pages from `offset` (bytes, page-aligned).
-    File {
-        /// The pages.
-        pages: Arc<PageCache>,
-        /// Keeps the file open.
-        file: Arc<dyn MapFile>,
-        /// Where the mapping starts in the file.
-        offset: u64,
-        /// Stores go to the file (`MAP_SHARED`), else to a private copy.
-        shared: bool,
-        /// The file is open for writing: a shared mapping may become writable.
-        writable: bool,
-    },
-}
-
-/// One area, for `/proc/PID/maps`.
-#[derive(Clone, Debug)]
-pub struct AreaInfo {
-    /// First address.
-    pub start: usize,
-    /// One past the last address.
-    pub end: usize,
-    /// Protection.
-    pub prot: Prot,
-    /// `s` rather than `p`.
-    pub shared: bool,
-    /// Offset in the file.
-    pub offset: u64,
-    /// Device number of the file, or 0.
-    pub dev: u64,
-    /// Inode number of the file, or 0.
-    pub ino: u64,
-    /// Path, or `[heap]`, `[stack]`, or empty.
-    pub name: Vec<u8>,
-}
-
-/// How much memory a process uses, in bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Usage {
-    /// Mapped.
-    pub size: usize,
-    /// Mapped at most, ever.
+/// What the lock guards.
+#[derive(Default)]
+pub(super) struct Layout {
+    pub areas: AreaMap,
+    /// Where the heap begins.
+    pub heap_start: usize,
+    /// Where it ends now (brk(2)).
+    pub heap_end: usize,
+    /// Mappings without a place go below this.
+    pub map_top: usize,
+    /// The argument strings on the stack.
+    pub arguments: Range<usize>,
+    /// The environment strings.
+    pub environment: Range<usize>,
+    /// The largest `areas.size()` so far.
     pub peak: usize,
-    /// Present.
-    pub rss: usize,
-    /// Present at most, ever.
-    pub rss_peak: usize,
-    /// Private writable.
-    pub data: usize,
-    /// Stack.
-    pub stack: usize,
-    /// Executable.
-    pub text: usize,
+}
+
+/// Present pages of one kind of area; written under the lock, read by anybody.
+#[derive(Default)]
+pub(super) struct Resident {
+    pub private: AtomicUsize,
+    pub shared: AtomicUsize,
+    pub peak: AtomicUsize,
 }
 
 /// A process's memory: areas, page table, heap end.
-pub struct AddressSpace;
+pub struct AddressSpace {
+    pub(super) this: Weak<AddressSpace>,
+    pub(super) table: PageTable,
+    pub(super) layout: Mutex<Layout>,
+    pub(super) resident: Resident,
+    limits: [AtomicU64; 3],
+}
 
 impl AddressSpace {
+    /// An empty one; `ENOMEM` without memory for a page table.
+    pub fn new() -> Result<Arc<AddressSpace>> {
+        Self::with_layout(Layout { map_top: hal::user::LIMIT, ..Layout::default() })
+    }
+
+    fn with_layout(layout: Layout) -> Result<Arc<AddressSpace>> {
+        super::reserve(16 * PAGE)?;
+        let table = PageTable::new().ok_or(Errno::ENOMEM.during("making a page table"))?;
+        Ok(Arc::new_cyclic(|this| AddressSpace {
+            this: this.clone(),
+            table,
+            layout: Mutex::new(Rank::AddressSpace, "address space", layout),
+            resident: Resident::default(),
+            limits: [const { AtomicU64::new(u64::MAX) }; 3],
+        }))
+    }
+
     /// Makes this the running CPU's user memory.
     pub fn activate(&self) {
-        todo!()
-    }
-
-    /// Repairs a page fault, or says which signal it is.
-    pub fn handle_fault(&self, addr: usize, access: Access) -> core::result::Result<(), FaultError> {
-        let _ = (addr, access);
-        todo!()
-    }
-
-    /// A copy-on-write copy for fork(2).
-    pub fn fork(&self) -> Result<Arc<AddressSpace>> {
-        todo!()
-    }
-
-    /// The areas, ascending.
-    pub fn maps(&self) -> Vec<AreaInfo> {
-        todo!()
-    }
-
-    /// Size and residence.
-    pub fn usage(&self) -> Usage {
-        todo!()
-    }
-
-    /// Reads another process's memory (`/proc/PID/mem`): the bytes copied before the first bad page, `EFAULT` if none.
-    pub fn read_remote(&self, addr: usize, buf: &mut [u8]) -> Result<usize> {
-        let _ = (addr, buf);
-        todo!()
-    }
-
-    /// The argument strings as they are now, NUL-terminated each (`/proc/PID/cmdline`).
-    pub fn command_line(&self) -> Vec<u8> {
-        todo!()
-    }
-
-    /// The environment strings likewise (`/proc/PID/environ`).
-    pub fn environment(&self) -> Vec<u8> {
-        todo!()
+        self.table.activate();
     }
 
     /// Changes a limit that memory enforces; setrlimit(2) calls it.
     pub fn set_limit(&self, limit: Limit, bytes: u64) {
-        let _ = (limit, bytes);
-        todo!()
+        self.limits[limit as usize].store(bytes, Ordering::Relaxed);
     }
 
-    /// Where a shared futex word lies: the page's owner and byte offset in it; `None` in private memory.
-    pub fn shared_key(&self, addr: usize) -> Option<(usize, u64)> {
-        let _ = addr;
-        todo!()
+    /// A limit in bytes, `u64::MAX` for none.
+    pub fn limit(&self, limit: Limit) -> u64 {
+        self.limits[limit as usize].load(Ordering::Relaxed)
+    }
+
+    /// A copy-on-write copy for fork(2): private pages are shared read-only until written, shared areas are the same memory.
+    pub fn fork(&self) -> Result<Arc<AddressSpace>> {
+        // Page-table pages for the copy: about as many as the present pages need.
+        let present = self.resident.private.load(Ordering::Relaxed) + self.resident.shared.load(Ordering::Relaxed);
+        super::reserve((present / 64 + 16) * PAGE)?;
+        let child = AddressSpace::new()?;
+        let parent = self.layout.lock();
+        let mut copied = self.resident.private.load(Ordering::Relaxed);
+        let outcome = {
+            // A fresh space: nobody else can hold or want this lock, so the order between the two does not matter.
+            let mut layout = child.layout.try_lock().ok_or(Errno::EAGAIN)?;
+            layout.heap_start = parent.heap_start;
+            layout.heap_end = parent.heap_end;
+            layout.map_top = parent.map_top;
+            layout.arguments = parent.arguments.clone();
+            layout.environment = parent.environment.clone();
+            layout.peak = parent.areas.size();
+            let mut outcome = Ok(());
+            for area in parent.areas.iter() {
+                if area.flags.intersects(AreaFlags::NOT_IN_CHILD | AreaFlags::WIPED_IN_CHILD) && !area.is_shared() {
+                    self.table.for_each(area.range(), &mut |_, _| copied -= 1);
+                }
+                if area.flags.contains(AreaFlags::NOT_IN_CHILD) {
+                    continue;
+                }
+                outcome = self.copy_area(&child, &mut layout, area);
+                if outcome.is_err() {
+                    break;
+                }
+            }
+            outcome
+        };
+        self.table.flush();
+        drop(parent);
+        child.count_private(copied as isize);
+        outcome?;
+        for (to, from) in child.limits.iter().zip(&self.limits) {
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        Ok(child)
+    }
+
+    /// Gives `child` a copy of `area`.
+    fn copy_area(&self, child: &AddressSpace, layout: &mut Layout, area: &Area) -> Result<()> {
+        let mut copy = area.clone();
+        let shared = area.is_shared();
+        if let Backing::Mapped(mapped) = &mut copy.backing {
+            mapped.mapper = mapped.pages.add_mapper(&child.this);
+        }
+        layout.areas.insert(copy)?;
+        // A shared page can be found again through its cache, by a fault.
+        if shared || area.flags.contains(AreaFlags::WIPED_IN_CHILD) {
+            return Ok(());
+        }
+        self.table.copy_range_cow(&child.table, area.range()).map_err(|_| Errno::ENOMEM.during("copying page tables"))
+    }
+
+    /// The areas, ascending.
+    pub fn maps(&self) -> Vec<AreaInfo> {
+        let (areas, heap): (Vec<Area>, _) = {
+            let layout = self.layout.lock();
+            (layout.areas.iter().cloned().collect(), layout.heap_start..layout.heap_end)
+        };
+        // The file names are asked for, and the copies dropped, without the lock.
+        areas.iter().map(|area| describe(area, &heap)).collect()
+    }
+
+    /// Size and residence.
+    pub fn usage(&self) -> Usage {
+        let layout = self.layout.lock();
+        let (private, shared) =
+            (self.resident.private.load(Ordering::Relaxed), self.resident.shared.load(Ordering::Relaxed));
+        let mut usage = Usage {
+            size: layout.areas.size(),
+            peak: layout.peak.max(layout.areas.size()),
+            rss: (private + shared) * PAGE,
+            rss_peak: self.resident.peak.load(Ordering::Relaxed).max(private + shared) * PAGE,
+            rss_shared: shared * PAGE,
+            ..Usage::default()
+        };
+        for area in layout.areas.iter() {
+            if area.flags.contains(AreaFlags::STACK) {
+                usage.stack += area.len();
+            } else if area.prot.contains(Prot::EXEC) {
+                usage.text += area.len();
+            } else if area.prot.contains(Prot::WRITE) && !area.is_shared() {
+                usage.data += area.len();
+            }
+        }
+        usage
+    }
+
+    /// Present bytes, without a lock: for whoever looks for the biggest process.
+    pub fn resident_bytes(&self) -> usize {
+        (self.resident.private.load(Ordering::Relaxed) + self.resident.shared.load(Ordering::Relaxed)) * PAGE
+    }
+
+    /// The areas, and the present private bytes of them, as `Mapped` for a cache: an entry for the cache's list of mappers.
+    pub(super) fn mapped(&self, pages: Arc<PageCache>, file: Option<Arc<dyn super::MapFile>>, first: u64) -> Mapped {
+        let mapper: Arc<Mapper> = pages.add_mapper(&self.this);
+        Mapped { pages, file, first, shared: false, writable: false, mapper }
+    }
+
+    /// Counts private pages in or out.
+    pub(super) fn count_private(&self, pages: isize) {
+        self.resident.private.fetch_add(pages as usize, Ordering::Relaxed);
+        ANONYMOUS.fetch_add(pages as usize, Ordering::Relaxed);
+        self.note_peak();
+    }
+
+    /// Counts pages of `area` in or out.
+    pub(super) fn count(&self, area: &Area, pages: isize) {
+        if area.is_shared() {
+            self.resident.shared.fetch_add(pages as usize, Ordering::Relaxed);
+            self.note_peak();
+        } else {
+            self.count_private(pages);
+        }
+    }
+
+    fn note_peak(&self) {
+        let now = self.resident.private.load(Ordering::Relaxed) + self.resident.shared.load(Ordering::Relaxed);
+        // Only changed under the lock (or before anybody else knows the space).
+        if now > self.resident.peak.load(Ordering::Relaxed) {
+            self.resident.peak.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Unmaps the pages of `range`, which lies in `area`, and lets them go after the TLBs have forgotten them.
+    pub(super) fn zap(&self, area: &Area, range: Range<usize>) {
+        let mut step = 32 << 20;
+        let mut at = range.start;
+        let mut batch: Vec<Frame> = Vec::new();
+        while at < range.end {
+            let end = at.saturating_add(step).min(range.end);
+            self.table.unmap_range(at..end, &mut |_, frame| batch.push(frame));
+            // Wide empty reservations are crossed in ever longer strides; full ones are let go of piece by piece.
+            step = if batch.is_empty() { step.saturating_mul(2) } else { 32 << 20 };
+            if !batch.is_empty() {
+                self.table.flush();
+                self.count(area, -(batch.len() as isize));
+                batch.clear();
+            }
+            at = end;
+        }
     }
 }
 
-/// The limits that an address space keeps (getrlimit(2)).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Limit {
-    /// `RLIMIT_AS`.
-    AddressSpace,
-    /// `RLIMIT_DATA`.
-    Data,
-    /// `RLIMIT_STACK`.
-    Stack,
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        frames::sub(&ANONYMOUS, self.resident.private.load(Ordering::Relaxed));
+        // The areas may be the last owners of files. Nothing is locked here, and the page table ends after them.
+        drop(self.layout.get_mut().areas.take());
+    }
+}
+
+fn describe(area: &Area, heap: &Range<usize>) -> AreaInfo {
+    let mut info = AreaInfo {
+        start: area.start,
+        end: area.end,
+        prot: area.prot,
+        shared: area.is_shared(),
+        offset: 0,
+        dev: 0,
+        ino: 0,
+        name: Vec::new(),
+    };
+    match &area.backing {
+        Backing::Mapped(mapped) => {
+            info.offset = mapped.first * PAGE as u64;
+            match &mapped.file {
+                Some(file) => (info.dev, info.ino, info.name) = file.identity(),
+                None => info.name = b"/dev/zero (deleted)".to_vec(),
+            }
+        }
+        Backing::Anonymous if area.flags.contains(AreaFlags::STACK) => info.name = b"[stack]".to_vec(),
+        Backing::Anonymous if area.start < heap.end && area.end > heap.start => info.name = b"[heap]".to_vec(),
+        Backing::Anonymous => {}
+    }
+    info
 }

@@ -71,7 +71,7 @@ pub fn unlink(ctx: &Walk, path: &[u8]) -> Result<()> {
     }
     drop(victim);
     let result = parent.dir.dentry.unlink(&parent.name);
-    crate::mm::cache::sweep_orphans();
+    crate::mm::sweep_orphans();
     result
 }
 
@@ -132,6 +132,6 @@ pub fn rename(from_ctx: &Walk, from: &[u8], to_ctx: &Walk, to: &[u8], mode: Rena
     }
     drop(moving);
     let result = from.dir.dentry.rename(&from.name, &to.dir.dentry, &to.name, mode);
-    crate::mm::cache::sweep_orphans();
+    crate::mm::sweep_orphans();
     result
 }

@@ -27,6 +27,7 @@ pub mod flock;
 pub mod fscontext;
 pub mod fstype;
 pub mod inode;
+mod mapped;
 pub mod mount;
 pub mod mountcall;
 pub mod namespace;

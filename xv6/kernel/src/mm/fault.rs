@@ -1,0 +1,278 @@
+//! Page faults: zero-fill, copy-on-write, file pages, stack growth.
+//!
+//! [`AddressSpace::handle_fault`] looks under the lock for what the fault needs; what takes long (a page from the disk, space for a store to
+//! a file, room in memory) it gets with the lock released, then looks again. Anonymous memory costs one lock and one frame.
+
+use super::area::{Area, AreaFlags, Backing, Mapped};
+use super::space::Layout;
+use super::{Access, AddressSpace, FaultError, Limit, PageCache, frames, reclaim};
+use crate::error::Errno;
+use alloc::sync::Arc;
+use hal::frame::{Frame, SIZE as PAGE};
+use hal::paging::{Mapping, NoMemory, Prot as Bits};
+
+/// No such mapping (`SEGV_MAPERR`).
+pub const UNMAPPED: FaultError = FaultError::Segv(1);
+/// The mapping does not permit it (`SEGV_ACCERR`).
+pub const FORBIDDEN: FaultError = FaultError::Segv(2);
+/// `BUS_ADRERR`.
+const NO_PAGE: FaultError = FaultError::Bus(2);
+
+/// Bytes that stay free between a growing stack and the mapping below it (Linux's `stack_guard_gap`).
+pub(super) const STACK_GAP: usize = 256 * PAGE;
+
+/// Cached pages mapped along with the one that faulted: an aligned cluster of this many.
+const AROUND: usize = 16;
+
+/// What is needed before the fault can be looked at again.
+enum Need {
+    /// A page of a file, ready for stores if `write`.
+    Page { pages: Arc<PageCache>, index: u64, write: bool },
+    /// Memory.
+    Room,
+    /// A signal.
+    Signal(FaultError),
+}
+
+impl From<FaultError> for Need {
+    fn from(error: FaultError) -> Need {
+        Need::Signal(error)
+    }
+}
+
+impl From<NoMemory> for Need {
+    fn from(_: NoMemory) -> Need {
+        Need::Room
+    }
+}
+
+impl AddressSpace {
+    /// Repairs a page fault, or says which signal it is. May sleep; no address-space or spin lock may be held.
+    pub fn handle_fault(&self, addr: usize, access: Access) -> Result<(), FaultError> {
+        if !(hal::paging::LOWEST..hal::user::LIMIT).contains(&addr) {
+            return Err(UNMAPPED);
+        }
+        let page = addr & !(PAGE - 1);
+        // Holding the page that was fetched keeps reclaim from taking it before it is mapped.
+        let mut held: Option<Frame> = None;
+        loop {
+            let need = {
+                let mut layout = self.layout.lock();
+                match self.try_fault(&mut layout, page, access) {
+                    Ok(()) => return Ok(()),
+                    Err(need) => need,
+                }
+            };
+            match need {
+                Need::Signal(error) => return Err(error),
+                Need::Room => reclaim::make_room(1).map_err(|_| FaultError::Oom)?,
+                Need::Page { pages, index, write } => {
+                    held = Some(pages.get_for_fault(index, write).map_err(|error| match error.errno {
+                        Errno::ENOMEM => FaultError::Oom,
+                        _ => NO_PAGE,
+                    })?);
+                }
+            }
+            // One frame at a time is enough to hold on to.
+            let _ = &held;
+        }
+    }
+
+    fn try_fault(&self, layout: &mut Layout, page: usize, access: Access) -> Result<(), Need> {
+        if layout.areas.find(page).is_none() {
+            self.grow_stack(layout, page)?;
+        }
+        let area = layout.areas.find(page).ok_or(UNMAPPED)?;
+        if !area.prot.permits(access) {
+            return Err(FORBIDDEN.into());
+        }
+        let write = access == Access::Write;
+        if let Some(mapping) = self.table.get(page) {
+            return self.present(area, page, mapping, write);
+        }
+        match &area.backing {
+            Backing::Anonymous => self.fill_zeros(area, page, write),
+            Backing::Mapped(mapped) if mapped.shared => self.fill_shared(area, mapped, page, write),
+            Backing::Mapped(mapped) => self.fill_private(area, mapped, page, write),
+        }
+    }
+
+    /// The page is there, so the access was not: a store to a page that may not be written yet, or bits that lag behind the area.
+    fn present(&self, area: &Area, page: usize, mapping: Mapping, write: bool) -> Result<(), Need> {
+        if !write || mapping.prot.contains(Bits::WRITE) {
+            let bits = area.prot.hardware(mapping.prot.contains(Bits::WRITE));
+            if bits != mapping.prot {
+                self.table.protect(page..page + PAGE, bits);
+            }
+            // Another thread was faster, or a TLB is stale.
+            self.table.flush();
+            return Ok(());
+        }
+        match &area.backing {
+            Backing::Mapped(mapped) if mapped.shared => self.fill_shared(area, mapped, page, write),
+            _ if mapping.frame.refs() == 2 && !mapping.frame.is_zero_page() => {
+                // The table's reference and ours: nobody shares it any more.
+                self.table.protect(page..page + PAGE, area.prot.hardware(true));
+                self.table.flush();
+                Ok(())
+            }
+            _ => {
+                let copy = if mapping.frame.is_zero_page() { frames::take_zeroed() } else { frames::take() };
+                let copy = copy.ok_or(Need::Room)?;
+                if !mapping.frame.is_zero_page() {
+                    copy.copy_from(&mapping.frame);
+                }
+                self.table.map(page, &copy, area.prot.hardware(true))?;
+                // `mapping` still holds the old frame: it is let go only when no TLB knows it.
+                self.table.flush();
+                Ok(())
+            }
+        }
+    }
+
+    fn fill_zeros(&self, area: &Area, page: usize, write: bool) -> Result<(), Need> {
+        let frame = if write { frames::take_zeroed().ok_or(Need::Room)? } else { Frame::zero_page() };
+        self.table.map(page, &frame, area.prot.hardware(write))?;
+        self.count(area, 1);
+        Ok(())
+    }
+
+    fn fill_shared(&self, area: &Area, mapped: &Mapped, page: usize, write: bool) -> Result<(), Need> {
+        let index = area.page_at(mapped, page);
+        let need = || Need::Page { pages: mapped.pages.clone(), index, write };
+        if index >= mapped.pages.size().div_ceil(PAGE as u64) {
+            return Err(NO_PAGE.into());
+        }
+        let frame = mapped.pages.lookup(index).ok_or_else(need)?;
+        // Write-back marks a page clean before it takes our lock to stop stores: one that is dirty now will see it.
+        let stores = if write || mapped.pages.is_memory() { mapped.pages.takes_stores(index) } else { false };
+        if write && !stores {
+            return Err(need());
+        }
+        let fresh = self.table.get(page).is_none();
+        self.table.map(page, &frame, area.prot.hardware(stores))?;
+        if fresh {
+            self.count(area, 1);
+            self.map_around(area, mapped, page);
+        } else {
+            self.table.flush();
+        }
+        Ok(())
+    }
+
+    fn fill_private(&self, area: &Area, mapped: &Mapped, page: usize, write: bool) -> Result<(), Need> {
+        let index = area.page_at(mapped, page);
+        if index >= mapped.pages.size().div_ceil(PAGE as u64) {
+            return Err(NO_PAGE.into());
+        }
+        let cached = mapped.pages.lookup(index).ok_or_else(|| Need::Page {
+            pages: mapped.pages.clone(),
+            index,
+            write: false,
+        })?;
+        if write {
+            let copy = frames::take().ok_or(Need::Room)?;
+            copy.copy_from(&cached);
+            self.table.map(page, &copy, area.prot.hardware(true))?;
+            self.count(area, 1);
+            return Ok(());
+        }
+        self.table.map(page, &cached, area.prot.hardware(false))?;
+        self.count(area, 1);
+        self.map_around(area, mapped, page);
+        Ok(())
+    }
+
+    /// Maps the cached neighbours of `page` too, without stores: a fault costs far more than a table entry.
+    fn map_around(&self, area: &Area, mapped: &Mapped, page: usize) {
+        let cluster = page & !(AROUND * PAGE - 1);
+        let window = cluster.max(area.start)..(cluster + AROUND * PAGE).min(area.end);
+        let end = area.page_at(mapped, window.end).min(mapped.pages.size().div_ceil(PAGE as u64));
+        let first = area.page_at(mapped, window.start);
+        let mut present = [false; AROUND];
+        self.table.for_each(window.clone(), &mut |va, _| present[(va - cluster) / PAGE] = true);
+        let mut found: [Option<Frame>; AROUND] = [const { None }; AROUND];
+        let base = (window.start - cluster) / PAGE;
+        mapped.pages.for_each_cached(first, end, |index, frame| {
+            let slot = base + (index - first) as usize;
+            if !present[slot] {
+                found[slot] = Some(frame.clone());
+            }
+        });
+        let mut mapped_pages = 0;
+        for (slot, frame) in found.iter().enumerate() {
+            if let Some(frame) = frame
+                && self.table.map(cluster + slot * PAGE, frame, area.prot.hardware(false)).is_ok()
+            {
+                mapped_pages += 1;
+            }
+        }
+        self.count(area, mapped_pages);
+    }
+
+    /// Lets a stack reach down to `page`, if one lies above and its limit and the gap below permit.
+    fn grow_stack(&self, layout: &mut Layout, page: usize) -> Result<(), FaultError> {
+        let area =
+            layout.areas.above(page).filter(|area| area.flags.contains(AreaFlags::GROWS_DOWN)).ok_or(UNMAPPED)?;
+        let (start, grown) = (area.start, area.end - page);
+        let more = start - page;
+        let free_below =
+            layout.areas.below(page).is_none_or(|below| page - below.end >= STACK_GAP || below.prot.is_empty());
+        let size = (layout.areas.size() + more) as u64;
+        if !free_below || grown as u64 > self.limit(Limit::Stack) || size > self.limit(Limit::AddressSpace) {
+            return Err(UNMAPPED);
+        }
+        layout.areas.grow_down(start, page);
+        Ok(())
+    }
+
+    /// Unmaps the pages of `cache` in `range` (of its page indices) wherever this space shows them: truncation. Private copies go too.
+    pub(super) fn unmap_cache(&self, cache: &PageCache, range: core::ops::Range<u64>) {
+        let layout = self.layout.lock();
+        for area in layout.areas.iter() {
+            if let Some(shown) = shown(area, cache, &range) {
+                self.zap(area, shown);
+            }
+        }
+    }
+
+    /// Makes the pages of `cache` in `range` read-only in this space's shared mappings: the next store faults.
+    pub(super) fn guard_stores(&self, cache: &PageCache, range: core::ops::Range<u64>) {
+        let layout = self.layout.lock();
+        for area in layout.areas.iter().filter(|area| area.is_shared() && area.prot.contains(super::Prot::WRITE)) {
+            if let Some(shown) = shown(area, cache, &range) {
+                self.table.protect(shown, area.prot.hardware(false));
+            }
+        }
+        self.table.flush();
+    }
+
+    /// Reclaim wants page `index` of `cache`, which is `frame`: unmaps it unless it was used since the last time. Does nothing while the
+    /// space is busy.
+    pub(super) fn try_evict(&self, cache: &PageCache, index: u64, frame: &Frame) {
+        let Some(layout) = self.layout.try_lock() else { return };
+        for area in layout.areas.iter() {
+            let Some(shown) = shown(area, cache, &(index..index + 1)) else { continue };
+            let here = self.table.get(shown.start).is_some_and(|mapping| mapping.frame.same(frame));
+            if here && !self.table.clear_accessed(shown.start) {
+                let old = self.table.unmap(shown.start);
+                self.table.flush();
+                self.count(area, -1);
+                drop(old);
+            }
+        }
+        self.table.flush();
+    }
+}
+
+/// The addresses at which `area` shows pages `range` of `cache`.
+fn shown(area: &Area, cache: &PageCache, range: &core::ops::Range<u64>) -> Option<core::ops::Range<usize>> {
+    let Backing::Mapped(mapped) = &area.backing else { return None };
+    let last = mapped.first + (area.len() / PAGE) as u64;
+    let (from, to) = (range.start.max(mapped.first), range.end.min(last));
+    if !core::ptr::eq(&*mapped.pages, cache) || from >= to {
+        return None;
+    }
+    let va = |index: u64| area.start + (index - mapped.first) as usize * PAGE;
+    Some(va(from)..va(to))
+}

@@ -1,0 +1,58 @@
+//! The flusher: the kernel thread that writes dirty pages back after a while, and ends address spaces that could not end where they were
+//! released.
+//!
+//! It sleeps until something is dirty, then gives it [`DELAY`] to gather company, and goes round all dirty files. No polling: with nothing dirty
+//! it has no deadline.
+
+use super::{dirty, reaper, sync_all};
+use crate::error::Errno;
+use crate::sync::WaitQueue;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// How long a page may be dirty before the flusher writes it, in nanoseconds.
+const DELAY: u64 = 5_000_000_000;
+
+static QUEUE: WaitQueue = WaitQueue::new();
+/// There is something to do.
+static WORK: AtomicBool = AtomicBool::new(false);
+/// There is something to do at once.
+static HURRY: AtomicBool = AtomicBool::new(false);
+
+/// Something became dirty, or a space was released.
+pub(super) fn wake() {
+    if !WORK.swap(true, Ordering::AcqRel) {
+        QUEUE.wake_all();
+    }
+}
+
+/// There are many dirty pages: do not wait.
+pub(super) fn hurry() {
+    if !HURRY.swap(true, Ordering::AcqRel) {
+        QUEUE.wake_all();
+    }
+}
+
+/// Runs forever, as a kernel thread.
+pub fn run() {
+    loop {
+        QUEUE.wait(|| (WORK.load(Ordering::Acquire) || HURRY.load(Ordering::Acquire)).then_some(()));
+        WORK.store(false, Ordering::Release);
+        reaper::reap();
+        if !dirty::is_empty() {
+            let deadline = hal::time::now_ns() + DELAY;
+            loop {
+                let waited = QUEUE.wait_interruptible(Some(deadline), || HURRY.load(Ordering::Acquire).then_some(()));
+                reaper::reap();
+                match waited {
+                    Err(error) if error.errno != Errno::ETIMEDOUT => continue,
+                    _ => break,
+                }
+            }
+            HURRY.store(false, Ordering::Release);
+            if let Err(error) = sync_all() {
+                hal::log::record(hal::log::Level::Error, format_args!("mm: writing dirty pages: {error:?}"));
+            }
+        }
+        HURRY.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,88 @@
+//! Frames for user pages and the page cache: the one place where such a page is taken, and where the kernel's own share is kept back.
+//!
+//! The kernel's heap and page tables take frames without asking; so that they never find memory empty, user pages stop at a
+//! [`reserve_frames`] mark. A failure here means: reclaim ([`super::reclaim`]) and try again.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use hal::frame::{self, Frame};
+
+/// Private pages of processes: mappings counted, so pages shared after fork count once for each.
+pub(super) static ANONYMOUS: AtomicUsize = AtomicUsize::new(0);
+/// Pages in caches, memory files included.
+pub(super) static CACHED: AtomicUsize = AtomicUsize::new(0);
+/// Pages of memory files.
+pub(super) static MEMORY_FILES: AtomicUsize = AtomicUsize::new(0);
+/// Dirty pages.
+pub(super) static DIRTY: AtomicUsize = AtomicUsize::new(0);
+/// Pages being written to a disk.
+pub(super) static WRITEBACK: AtomicUsize = AtomicUsize::new(0);
+
+/// Frames kept for the kernel itself: 1/64 of memory, at least 1 MiB, at most 16 MiB.
+pub(super) fn reserve_frames() -> usize {
+    (frame::total() / 64).clamp(256, 4096)
+}
+
+/// Whether `pages` more may be taken for users.
+pub(super) fn has_room(pages: usize) -> bool {
+    frame::free() > reserve_frames().saturating_add(pages)
+}
+
+/// A page for user data with undefined content, which the caller overwrites whole. `None`: reclaim first.
+pub(super) fn take() -> Option<Frame> {
+    if has_room(0) { Frame::alloc() } else { None }
+}
+
+/// A page of zeros likewise.
+pub(super) fn take_zeroed() -> Option<Frame> {
+    if has_room(0) { Frame::zeroed() } else { None }
+}
+
+pub(super) fn add(counter: &AtomicUsize, pages: usize) {
+    counter.fetch_add(pages, Ordering::Relaxed);
+}
+
+pub(super) fn sub(counter: &AtomicUsize, pages: usize) {
+    counter.fetch_sub(pages, Ordering::Relaxed);
+}
+
+/// Memory in use, in bytes, for `/proc/meminfo` and sysinfo(2).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    /// All that the kernel manages.
+    pub total: usize,
+    /// Free now.
+    pub free: usize,
+    /// What programs could still get: free, and clean cache, less the kernel's reserve.
+    pub available: usize,
+    /// File pages, tmpfs and shared memory included.
+    pub cached: usize,
+    /// Of these, tmpfs and shared memory.
+    pub shmem: usize,
+    /// Of these, waiting to be written.
+    pub dirty: usize,
+    /// Of these, being written.
+    pub writeback: usize,
+    /// Private pages of processes.
+    pub anon: usize,
+    /// Kernel heap.
+    pub slab: usize,
+}
+
+/// The numbers now.
+pub fn stats() -> Stats {
+    let bytes = |counter: &AtomicUsize| counter.load(Ordering::Relaxed) * frame::SIZE;
+    let (total, free) = (frame::total() * frame::SIZE, frame::free() * frame::SIZE);
+    let (cached, shmem, dirty) = (bytes(&CACHED), bytes(&MEMORY_FILES), bytes(&DIRTY));
+    let slab = hal::heap::used();
+    Stats {
+        total,
+        free,
+        available: (free + cached.saturating_sub(shmem + dirty)).saturating_sub(reserve_frames() * frame::SIZE),
+        cached,
+        shmem,
+        dirty,
+        writeback: bytes(&WRITEBACK),
+        anon: bytes(&ANONYMOUS).min(total.saturating_sub(free + cached + slab)),
+        slab,
+    }
+}

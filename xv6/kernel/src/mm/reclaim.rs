@@ -1,0 +1,152 @@
+//! Reclaim: dropping clean cache pages when memory is short, by a clock over all caches; and what to do when that is not enough.
+//!
+//! Each cache has a hand that goes round its pages: a page used since the last visit gets another round, an unused clean one goes, first
+//! being unmapped if programs map it. Caches take turns. [`frame`] and [`zeroed_frame`] are how the rest of `mm` gets pages: they reclaim, then
+//! end the biggest process ([`super::oom`]), then fail.
+//!
+//! Lock: the list of caches is a spin lock outside their index locks. Address spaces are only tried, never waited for: reclaim runs under
+//! any sleeping lock but never under an address space's.
+
+use super::{PageCache, flusher, frames, oom};
+use crate::error::{Errno, Result};
+use alloc::collections::VecDeque;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use hal::frame::Frame;
+use hal::sync::{Rank, SpinLock};
+
+static CACHES: SpinLock<VecDeque<Weak<PageCache>>> = SpinLock::new(Rank::Mm, "page caches", VecDeque::new());
+
+/// Caches that ended since the list was last swept.
+static ENDED: AtomicUsize = AtomicUsize::new(0);
+
+/// Pages looked at under one hold of an index lock.
+const GLANCE: usize = 128;
+
+/// Adds a cache that has got its first page.
+pub(super) fn list(cache: &PageCache) {
+    let mut caches = CACHES.lock();
+    if ENDED.load(Ordering::Relaxed) > 64 + caches.len() / 2 {
+        ENDED.store(0, Ordering::Relaxed);
+        caches.retain(|cache| cache.strong_count() > 0);
+    }
+    caches.push_back(cache.this.clone());
+}
+
+/// A listed cache has ended.
+pub(super) fn note_end() {
+    ENDED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A page with undefined content, reclaiming if need be; `ENOMEM` when nothing helps.
+pub(super) fn frame() -> Result<Frame> {
+    loop {
+        if let Some(frame) = frames::take() {
+            return Ok(frame);
+        }
+        make_room(1)?;
+    }
+}
+
+/// A page of zeros likewise.
+pub(super) fn zeroed_frame() -> Result<Frame> {
+    loop {
+        if let Some(frame) = frames::take_zeroed() {
+            return Ok(frame);
+        }
+        make_room(1)?;
+    }
+}
+
+/// Makes room for `pages` user pages: reclaims, writes back through the flusher, at last ends a process. `ENOMEM` if there is still none.
+pub(super) fn make_room(pages: usize) -> Result<()> {
+    if reclaim(pages) {
+        return Ok(());
+    }
+    flusher::hurry();
+    oom::wait_for_room(pages)
+}
+
+/// Drops clean pages until `pages` more (and some for those who come next) are free; whether `pages` are.
+pub(super) fn reclaim(pages: usize) -> bool {
+    let goal = pages + 64;
+    let turns = 4 * CACHES.lock().len();
+    for turn in 0..turns {
+        if frames::has_room(goal) {
+            return true;
+        }
+        let Some(cache) = next_cache() else { break };
+        // The first rounds spare what is in use; pages that programs map go last.
+        sweep(&cache, turn >= turns / 2);
+    }
+    frames::has_room(pages)
+}
+
+fn next_cache() -> Option<Arc<PageCache>> {
+    let mut caches = CACHES.lock();
+    while let Some(weak) = caches.pop_front() {
+        if let Some(cache) = weak.upgrade() {
+            caches.push_back(weak);
+            return Some(cache);
+        }
+    }
+    None
+}
+
+/// One visit of the clock at `cache`. Its dropping here, should its file end meanwhile, touches nothing but its own frames.
+fn sweep(cache: &Arc<PageCache>, mapped_too: bool) {
+    let mut free = Vec::new();
+    let mut in_use = Vec::new();
+    {
+        let mut guard = cache.index.lock();
+        let index = &mut *guard;
+        let mut seen = Vec::with_capacity(GLANCE);
+        let from = index.hand;
+        for (&number, page) in index.pages.range_mut(from..).take(GLANCE) {
+            index.hand = number + 1;
+            if index.dirty.contains(&number) {
+                continue;
+            }
+            if core::mem::take(&mut page.used) {
+                continue;
+            }
+            match page.frame.refs() {
+                1 => seen.push(number),
+                _ => in_use.push((number, page.frame.clone())),
+            }
+        }
+        if index.pages.range(index.hand..).next().is_none() {
+            index.hand = 0;
+        }
+        for number in seen {
+            free.extend(index.pages.remove(&number).map(|page| page.frame));
+        }
+    }
+    frames::sub(&frames::CACHED, free.len());
+    drop(free);
+    if !mapped_too {
+        return;
+    }
+    for (number, frame) in in_use {
+        cache.each_mapper(|space| space.try_evict(cache, number, &frame));
+        let gone = {
+            let mut index = cache.index.lock();
+            // Ours, and the index's: nobody else has it or can get it while the index is locked.
+            if frame.refs() == 2 && !index.dirty.contains(&number) { index.pages.remove(&number) } else { None }
+        };
+        if gone.is_some() {
+            frames::sub(&frames::CACHED, 1);
+        }
+    }
+}
+
+/// Admission of a kernel allocation whose size a user chooses: makes sure that `bytes` more can be had without eating into the
+/// kernel's reserve, reclaiming cached pages if need be; else `ENOMEM`.
+pub fn reserve(bytes: usize) -> Result<()> {
+    let pages = bytes.div_ceil(hal::frame::SIZE);
+    if frames::has_room(pages) || reclaim(pages) {
+        return Ok(());
+    }
+    Err(Errno::ENOMEM.during("admitting a kernel allocation"))
+}
