@@ -2,11 +2,16 @@
 
 use clap::Parser;
 use conductor::args::{Arguments, Verb};
+use conductor::error::OWN;
 use conductor::{stage, verbs};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().verb {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => return refuse(&answer),
+    };
+    let result = match arguments.verb {
         Verb::Init => verbs::init::run(),
         Verb::Run(args) => verbs::run::run(&args),
         Verb::Exec(args) => verbs::exec::run(&args),
@@ -26,4 +31,22 @@ fn main() -> ExitCode {
             ExitCode::from(failure.status)
         }
     }
+}
+
+/// Help and the version are printed as they are; of a mistake one line says what is wrong and where the usage is.
+fn refuse(answer: &clap::Error) -> ExitCode {
+    if !answer.use_stderr() {
+        print!("{answer}");
+        return ExitCode::SUCCESS;
+    }
+    if answer.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprint!("{answer}");
+        return ExitCode::from(OWN);
+    }
+    let text = answer.to_string();
+    let words = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("tip:"));
+    let what = words.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let verb = std::env::args().nth(1).filter(|word| !word.starts_with('-')).map_or(String::new(), |verb| verb + " ");
+    eprintln!("conductor: {} (see 'conductor {verb}--help')", what.trim_start_matches("error: "));
+    ExitCode::from(OWN)
 }
