@@ -6,6 +6,10 @@
 //! target the crate compiles to a *hosted* version, good enough for the kernel's unit tests: frames and
 //! page tables work on an arena, locks on `std` threads; what needs the machine panics and says so.
 #![no_std]
+#![cfg_attr(
+    not(target_os = "none"),
+    expect(dead_code, reason = "the hosted version leaves the machine's parts unused")
+)]
 
 extern crate alloc;
 #[cfg(not(target_os = "none"))]
@@ -18,13 +22,19 @@ pub mod frame;
 pub mod heap;
 pub mod irq;
 pub mod log;
+mod mem;
 pub mod paging;
 pub mod panic;
 pub mod percpu;
+mod phys;
 pub mod power;
 pub mod sync;
 pub mod thread;
 pub mod time;
+#[cfg(target_os = "none")]
+mod trap;
 pub mod user;
+#[cfg(target_os = "none")]
+mod x86;
 
 pub use percpu::PerCpu;

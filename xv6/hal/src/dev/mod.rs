@@ -2,5 +2,11 @@
 
 pub mod block;
 pub mod console;
+#[cfg(target_os = "none")]
+mod ring;
 pub mod rng;
 pub mod serial;
+
+/// Finds the virtio devices.
+#[cfg(target_os = "none")]
+pub(crate) fn find() {}

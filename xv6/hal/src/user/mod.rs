@@ -1,10 +1,18 @@
 //! User mode: running user code, and its memory as seen from the kernel.
 
 mod context;
-mod copy;
+#[cfg(target_os = "none")]
+pub(crate) mod copy;
+#[cfg(not(target_os = "none"))]
+#[path = "hosted.rs"]
+pub(crate) mod copy;
+pub(crate) mod fpu;
 
 pub use context::{Event, FPU_BYTES, Registers, UserContext};
 pub use copy::{cmpxchg_u32, load_u32, read, read_cstr, store_u32, write};
+
+#[cfg(target_os = "none")]
+pub(crate) use fpu::FpuState;
 
 /// One past the highest user address.
 pub const LIMIT: usize = 0x7fff_ffff_f000;

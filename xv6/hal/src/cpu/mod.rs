@@ -1,0 +1,59 @@
+//! The running CPU: its number, waiting for interrupts, and waking others. Locks: none.
+
+#[cfg(target_os = "none")]
+pub(crate) mod local;
+#[cfg(target_os = "none")]
+pub(crate) mod setup;
+
+/// The most CPUs the kernel uses.
+pub const MAX: usize = 8;
+
+/// The running CPU's number, from 0. Stable between two context switches: the kernel is never preempted.
+pub fn id() -> usize {
+    #[cfg(target_os = "none")]
+    return local::id();
+    #[cfg(not(target_os = "none"))]
+    0
+}
+
+/// One turn of a spin loop: a pause hint, and an answer to waiting TLB shootdowns. (A CPU is stopped by an NMI, which needs no
+/// answer.)
+pub fn pause() {
+    #[cfg(target_os = "none")]
+    crate::paging::tlb::answer();
+    core::hint::spin_loop();
+}
+
+/// Sleeps until an interrupt comes (`sti; hlt; cli`), handles it and returns. May return early. A kick sent before the
+/// call, but after interrupts were last open, makes it return at once, so "check the queue, then idle" loses no wake-up.
+pub fn idle() {
+    #[cfg(target_os = "none")]
+    {
+        debug_assert_eq!(crate::sync::held(), 0, "idle with a spin lock held");
+        crate::paging::tlb::enter_idle();
+        // SAFETY: the IDT is loaded; handlers run on this stack and return. `sti` takes effect after `hlt` has begun, so no interrupt is lost between.
+        unsafe { core::arch::asm!("sti", "hlt", "cli") };
+        crate::paging::tlb::leave_idle();
+    }
+    #[cfg(not(target_os = "none"))]
+    std::thread::yield_now();
+}
+
+/// Opens interrupts for a moment, so that a long kernel loop lets devices and timers in. No spin lock may be held.
+pub fn poll_interrupts() {
+    #[cfg(target_os = "none")]
+    {
+        debug_assert_eq!(crate::sync::held(), 0, "interrupts opened with a spin lock held");
+        // SAFETY: as in `idle`; `nop` gives a pending interrupt its instruction boundary.
+        unsafe { core::arch::asm!("sti", "nop", "nop", "cli") };
+    }
+}
+
+/// Sends `cpu` a wake-up interrupt: its [`crate::irq::on_kick`] handler runs, and an idle CPU leaves [`idle`]. Kicks that come
+/// before it has answered the first are one.
+pub fn kick(cpu: usize) {
+    #[cfg(target_os = "none")]
+    crate::irq::apic::kick(cpu);
+    #[cfg(not(target_os = "none"))]
+    let _ = cpu;
+}

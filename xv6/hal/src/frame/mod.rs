@@ -1,0 +1,238 @@
+//! Physical memory in 4 KiB frames, counted by reference.
+//!
+//! A [`Frame`] is 4 bytes; what is known of the frame lies in [`buddy`]'s records. Locks: `buddy`'s, reached through
+//! [`cache`] once in 32 frames.
+
+pub(crate) mod buddy;
+mod cache;
+
+use crate::mem;
+use crate::phys::direct;
+use crate::sync::Once;
+use crate::user::{Fault, copy};
+use core::mem::ManuallyDrop;
+use core::sync::atomic::{AtomicU32, Ordering, fence};
+
+/// Bytes in a frame.
+pub const SIZE: usize = 4096;
+
+/// A counted reference to a frame: `clone` shares it, dropping the last reference frees it. Its bytes may be changed by user code and
+/// devices at any time, so they are copied in and out; only a sole owner gets a reference ([`Frame::get_mut`]).
+#[derive(Debug)]
+pub struct Frame {
+    index: u32,
+}
+
+impl Frame {
+    /// A frame with whatever its last user left in it. `None` when memory is full.
+    pub fn alloc() -> Option<Frame> {
+        #[cfg(not(target_os = "none"))]
+        hosted_init();
+        let index = cache::take()?;
+        buddy::record(index).refs.store(1, Ordering::Relaxed);
+        Some(Frame { index })
+    }
+
+    /// A frame of zeros. `None` when memory is full.
+    pub fn zeroed() -> Option<Frame> {
+        let frame = Frame::alloc()?;
+        // SAFETY: the frame is ours, whole and aligned.
+        unsafe { mem::zero_page(frame.pointer()) };
+        Some(frame)
+    }
+
+    /// The one shared frame of zeros, for reads of untouched memory. Never write to it.
+    pub fn zero_page() -> Frame {
+        zero().clone()
+    }
+
+    /// Whether this is [`Frame::zero_page`].
+    pub fn is_zero_page(&self) -> bool {
+        self.same(zero())
+    }
+
+    /// The physical address.
+    pub fn addr(&self) -> u64 {
+        u64::from(self.index) * SIZE as u64
+    }
+
+    /// How many references there are (mappings count).
+    pub fn refs(&self) -> usize {
+        buddy::record(self.index).refs.load(Ordering::Relaxed) as usize
+    }
+
+    /// Whether both are the same frame.
+    pub fn same(&self, other: &Frame) -> bool {
+        self.index == other.index
+    }
+
+    /// Copies `buf.len()` bytes at `off` out. Panics past the end.
+    pub fn read(&self, off: usize, buf: &mut [u8]) {
+        check(off, buf.len());
+        // SAFETY: the range lies in the frame; `buf` is no frame that anyone else can reach. The copy is assembly, so a race with
+        // user code or a device can only mix their bytes.
+        unsafe { mem::copy(buf.as_mut_ptr(), self.pointer().add(off), buf.len()) };
+    }
+
+    /// Copies `buf` in at `off`. Panics past the end.
+    pub fn write(&self, off: usize, buf: &[u8]) {
+        check(off, buf.len());
+        // SAFETY: as for `read`.
+        unsafe { mem::copy(self.pointer().add(off), buf.as_ptr(), buf.len()) };
+    }
+
+    /// Sets `len` bytes at `off` to `byte`. Panics past the end.
+    pub fn fill(&self, off: usize, len: usize, byte: u8) {
+        check(off, len);
+        // SAFETY: as for `read`.
+        unsafe { mem::fill(self.pointer().add(off), byte, len) };
+    }
+
+    /// Copies all of `from`.
+    pub fn copy_from(&self, from: &Frame) {
+        // SAFETY: both are whole frames; as for `read`.
+        unsafe { mem::copy_page(self.pointer(), from.pointer()) };
+    }
+
+    /// The bytes, when this is the only reference; like `Arc::get_mut`.
+    pub fn get_mut(&mut self) -> Option<&mut [u8; SIZE]> {
+        // Acquire: what the former sharers did to it happens before.
+        if buddy::record(self.index).refs.load(Ordering::Acquire) != 1 {
+            return None;
+        }
+        // SAFETY: nobody else has a reference, no page table and no device either (they hold one each), and `&mut self` keeps it so.
+        Some(unsafe { &mut *self.pointer().cast::<[u8; SIZE]>() })
+    }
+
+    /// Copies `len` bytes at `off` to user address `va` of the active page table.
+    pub fn copy_to_user(&self, off: usize, va: usize, len: usize) -> Result<(), Fault> {
+        check(off, len);
+        // SAFETY: the range lies in the frame.
+        unsafe { copy::write_raw(va, self.pointer().add(off), len) }
+    }
+
+    /// Copies `len` bytes at user address `va` of the active page table to `off`.
+    pub fn copy_from_user(&self, off: usize, va: usize, len: usize) -> Result<(), Fault> {
+        check(off, len);
+        // SAFETY: the range lies in the frame.
+        unsafe { copy::read_raw(self.pointer().add(off), va, len) }
+    }
+
+    /// The aligned 32-bit word at `off`, for futexes in shared memory. Panics when misaligned or past the end.
+    pub fn word(&self, off: usize) -> &AtomicU32 {
+        check(off, 4);
+        assert!(off.is_multiple_of(4), "a futex word is aligned");
+        // SAFETY: aligned, in the frame, and alive as long as `self`; all access in the kernel is atomic or by assembly.
+        unsafe { AtomicU32::from_ptr(self.pointer().add(off).cast()) }
+    }
+
+    /// The bytes in the direct map.
+    pub(crate) fn pointer(&self) -> *mut u8 {
+        direct(self.addr())
+    }
+
+    /// Gives up the reference without dropping it: it now lives in a page table, as a number.
+    pub(crate) fn into_index(self) -> u32 {
+        ManuallyDrop::new(self).index
+    }
+
+    /// Takes back a reference given up by [`Frame::into_index`].
+    ///
+    /// # Safety
+    /// It was given up, and not taken back yet.
+    pub(crate) unsafe fn from_index(index: u32) -> Frame {
+        Frame { index }
+    }
+
+    /// A further reference to a frame whose reference is kept as a number.
+    ///
+    /// # Safety
+    /// The number's reference is alive.
+    pub(crate) unsafe fn share_index(index: u32) -> Frame {
+        buddy::record(index).refs.fetch_add(1, Ordering::Relaxed);
+        Frame { index }
+    }
+}
+
+impl Clone for Frame {
+    fn clone(&self) -> Self {
+        buddy::record(self.index).refs.fetch_add(1, Ordering::Relaxed);
+        Frame { index: self.index }
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        let refs = &buddy::record(self.index).refs;
+        // A sole owner needs no atomic step: nobody else can come by a reference.
+        if refs.load(Ordering::Acquire) == 1 || refs.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            cache::give(self.index);
+        }
+    }
+}
+
+fn check(off: usize, len: usize) {
+    assert!(off <= SIZE && len <= SIZE - off, "{len} bytes at {off} do not lie in a frame");
+}
+
+fn zero() -> &'static Frame {
+    static ZERO: Once<Frame> = Once::new();
+    ZERO.call_once(|| Frame::zeroed().expect("memory for the first frame"))
+}
+
+/// Frames of memory the kernel manages.
+pub fn total() -> usize {
+    #[cfg(not(target_os = "none"))]
+    hosted_init();
+    buddy::counts().0
+}
+
+/// Frames that are free.
+pub fn free() -> usize {
+    #[cfg(not(target_os = "none"))]
+    hosted_init();
+    buddy::counts().1 + cache::count()
+}
+
+/// Makes the arena the memory, at the first use.
+#[cfg(not(target_os = "none"))]
+fn hosted_init() {
+    static DONE: std::sync::Once = std::sync::Once::new();
+    // SAFETY: nobody else uses the arena; once.
+    DONE.call_once(|| unsafe { buddy::init(&[(1, (crate::phys::ARENA / SIZE as u64) as u32)]) });
+}
+
+#[cfg(all(test, not(target_os = "none")))]
+mod tests {
+    use super::{Frame, free};
+
+    #[test]
+    fn frames_are_counted_and_come_back() {
+        let before = free();
+        let mut frame = Frame::zeroed().expect("memory");
+        let other = frame.clone();
+        assert_eq!(frame.refs(), 2);
+        assert!(frame.get_mut().is_none());
+        other.write(4092, &[1, 2, 3, 4]);
+        drop(other);
+        let mut end = [0; 4];
+        frame.read(4092, &mut end);
+        assert_eq!(end, [1, 2, 3, 4]);
+        assert!(frame.get_mut().is_some_and(|bytes| bytes[..4092].iter().all(|&b| b == 0)));
+        drop(frame);
+        assert!(free() <= before, "other tests may hold frames, but none may appear");
+    }
+
+    #[test]
+    fn blocks_split_and_join() {
+        let _ = free();
+        let block = super::buddy::take(4).expect("memory");
+        assert_eq!(block % 16, 0);
+        for index in block..block + 16 {
+            super::buddy::give(index, 0);
+        }
+        let again = super::buddy::take(4).expect("memory");
+        super::buddy::give(again, 4);
+    }
+}

@@ -1,0 +1,242 @@
+//! User page tables. The kernel half is shared by all; the user half belongs to one [`PageTable`], whose mappings each hold a
+//! reference to their frame. Mutators only note what TLBs may still hold; [`PageTable::flush`] makes it true on every CPU.
+//!
+//! [`walk`] holds the loops over the tables, [`tlb`] the CPUs' side. Locks: each page table has its own, unranked (taken last but
+//! for frames); two are held only by a copy, parent then child.
+
+mod entry;
+#[cfg(target_os = "none")]
+pub(crate) mod kernel;
+mod space;
+pub(crate) mod tlb;
+mod walk;
+
+use crate::frame::Frame;
+use crate::user::LIMIT;
+use alloc::boxed::Box;
+use core::ops::Range;
+use core::sync::atomic::Ordering;
+pub(crate) use space::Space;
+
+bitflags::bitflags! {
+    /// What user code may do with a page. A page without any is kept, but out of user code's reach (and of user copies); as the machine has it,
+    /// any access implies `READ`.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Prot: u8 {
+        /// Reads.
+        const READ = 1;
+        /// Writes.
+        const WRITE = 2;
+        /// Instruction fetches.
+        const EXEC = 4;
+    }
+}
+
+/// The lowest user address that can be mapped: the first 64 KiB stay empty, so that null pointers fault.
+pub const LOWEST: usize = 0x1_0000;
+
+/// There is no memory for a page table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoMemory;
+
+/// A page, as [`PageTable::get`] finds it.
+#[derive(Debug)]
+pub struct Mapping {
+    /// The frame, shared.
+    pub frame: Frame,
+    /// What user code may do.
+    pub prot: Prot,
+    /// Written since the bit was last cleared.
+    pub dirty: bool,
+    /// Used since the bit was last cleared.
+    pub accessed: bool,
+}
+
+impl Mapping {
+    /// The mapping of an entry that holds a frame.
+    ///
+    /// # Safety
+    /// The entry's reference is alive.
+    unsafe fn of(value: u64) -> Mapping {
+        Mapping {
+            // SAFETY: passed on to the caller.
+            frame: unsafe { Frame::share_index(entry::index(value)) },
+            prot: entry::prot(value),
+            dirty: value & entry::DIRTY != 0,
+            accessed: value & entry::ACCESSED != 0,
+        }
+    }
+}
+
+/// The user half of an address space. All addresses are page-aligned and lie in [`LOWEST`]..[`crate::user::LIMIT`]: others panic.
+/// Mutators wait for each other; what they do to one page is atomic, what they do to a range is not.
+pub struct PageTable {
+    space: Box<Space>,
+}
+
+fn check(range: &Range<usize>) {
+    let aligned = (range.start | range.end).is_multiple_of(crate::frame::SIZE);
+    assert!(aligned && LOWEST <= range.start && range.end <= LIMIT, "not user pages: {range:x?}");
+}
+
+impl PageTable {
+    /// An empty one.
+    pub fn new() -> Option<PageTable> {
+        Some(PageTable { space: Space::new()? })
+    }
+
+    /// Maps `frame` (taking a reference) at `va`, replacing what was there (which must be flushed before it is used for something else).
+    pub fn map(&self, va: usize, frame: &Frame, prot: Prot) -> Result<(), NoMemory> {
+        check(&(va..va + crate::frame::SIZE));
+        let mut changes = self.space.lock();
+        let leaf = self.space.leaf_or_new(va)?;
+        let value = u64::from(frame.clone().into_index()) << 12 | entry::user_flags(prot);
+        let old = leaf.table[leaf.slot].swap(value, Ordering::Relaxed);
+        if old == 0 {
+            space::count(leaf.addr, 1);
+        } else {
+            // Another frame, or less access, is news to a TLB; more access it finds out by itself.
+            let kept = value & (entry::ADDRESS | entry::PRESENT) == old & (entry::ADDRESS | entry::PRESENT)
+                && entry::prot(value).contains(entry::prot(old));
+            if !kept {
+                changes.note(va, old);
+            }
+            // SAFETY: the old entry held a reference, and is gone.
+            drop(unsafe { Frame::from_index(entry::index(old)) });
+        }
+        Ok(())
+    }
+
+    /// Removes the page at `va`. Flush before the frame is let go.
+    pub fn unmap(&self, va: usize) -> Option<Frame> {
+        let mut found = None;
+        self.unmap_range(va..va + crate::frame::SIZE, &mut |_, frame| found = Some(frame));
+        found
+    }
+
+    /// Removes every page in `range`, giving each to `each`, and frees the tables that become empty. Flush before the frames are let go.
+    pub fn unmap_range(&self, range: Range<usize>, each: &mut dyn FnMut(usize, Frame)) {
+        check(&range);
+        let mut changes = self.space.lock();
+        walk::unmap(&self.space, &mut changes, range, each);
+    }
+
+    /// Sets the protection of the pages in `range`.
+    pub fn protect(&self, range: Range<usize>, prot: Prot) {
+        check(&range);
+        let mut changes = self.space.lock();
+        walk::for_each(&self.space, range, &mut |va, leaf| {
+            let new = entry::user_flags(prot);
+            let old = leaf.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| {
+                Some(old & (entry::ADDRESS | entry::ACCESSED | entry::DIRTY) | new)
+            });
+            let old = old.unwrap_or_else(|same| same);
+            if !prot.contains(entry::prot(old)) {
+                changes.note(va, old);
+            }
+        });
+    }
+
+    /// The page at `va`.
+    pub fn get(&self, va: usize) -> Option<Mapping> {
+        check(&(va..va + crate::frame::SIZE));
+        let _changes = self.space.lock();
+        let leaf = self.space.leaf(va)?;
+        match leaf.table[leaf.slot].load(Ordering::Relaxed) {
+            0 => None,
+            // SAFETY: the lock keeps the entry, and so its reference, alive.
+            value => Some(unsafe { Mapping::of(value) }),
+        }
+    }
+
+    /// Clears bits at `va`; whether they were set. A TLB may remember them until the flush.
+    fn clear(&self, va: usize, bits: u64) -> bool {
+        check(&(va..va + crate::frame::SIZE));
+        let mut changes = self.space.lock();
+        let Some(leaf) = self.space.leaf(va) else { return false };
+        let old = leaf.table[leaf.slot].fetch_and(!bits, Ordering::Relaxed);
+        if old & bits != 0 {
+            changes.note(va, old);
+        }
+        old & bits != 0
+    }
+
+    /// Clears the dirty bit at `va`; whether it was set. Flush before counting on it being set again.
+    pub fn clear_dirty(&self, va: usize) -> bool {
+        self.clear(va, entry::DIRTY)
+    }
+
+    /// Clears the accessed bit at `va`; whether it was set. Flush before counting on it being set again.
+    pub fn clear_accessed(&self, va: usize) -> bool {
+        self.clear(va, entry::ACCESSED)
+    }
+
+    /// Fork's fast path: `child`, empty there, shares every page of `range`; writable ones become read-only in both (flush the parent).
+    pub fn copy_range_cow(&self, child: &PageTable, range: Range<usize>) -> Result<(), NoMemory> {
+        self.copy(child, range, true)
+    }
+
+    /// As [`PageTable::copy_range_cow`] for shared memory: the protection stays.
+    pub fn copy_range_shared(&self, child: &PageTable, range: Range<usize>) -> Result<(), NoMemory> {
+        self.copy(child, range, false)
+    }
+
+    fn copy(&self, child: &PageTable, range: Range<usize>, cow: bool) -> Result<(), NoMemory> {
+        check(&range);
+        assert!(!core::ptr::eq(self, child), "a page table is not copied onto itself");
+        let mut changes = self.space.lock();
+        let mut theirs = child.space.lock();
+        walk::copy(&self.space, &mut changes, &child.space, &mut theirs, range, cow)
+    }
+
+    /// Moves the pages of `from..from+len` to `to..to+len` (mremap), replacing what is there; the ranges do not overlap. After an error some have moved:
+    /// move the range back, which needs no memory, and flush.
+    pub fn move_range(&self, from: usize, to: usize, len: usize) -> Result<(), NoMemory> {
+        check(&(from..from + len));
+        check(&(to..to + len));
+        assert!(from + len <= to || to + len <= from, "the ranges of a move overlap");
+        for offset in (0..len).step_by(crate::frame::SIZE) {
+            let Some(Mapping { frame, prot, .. }) = self.get(from + offset) else { continue };
+            self.map(to + offset, &frame, prot)?;
+            self.unmap(from + offset);
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every page in `range`. `each` must not change this page table.
+    pub fn for_each(&self, range: Range<usize>, each: &mut dyn FnMut(usize, Mapping)) {
+        check(&range);
+        let _changes = self.space.lock();
+        walk::for_each(&self.space, range, &mut |va, leaf| {
+            // SAFETY: the lock keeps the entry, and so its reference, alive.
+            each(va, unsafe { Mapping::of(leaf.load(Ordering::Relaxed)) });
+        });
+    }
+
+    /// Makes every CPU forget what the mutators changed since the last flush; costs nothing when that is nothing. Waits for the CPUs that run this
+    /// page table.
+    pub fn flush(&self) {
+        self.space.flush();
+    }
+
+    /// Makes this the running CPU's page table; does nothing if it already is.
+    pub fn activate(&self) {
+        tlb::activate(&self.space);
+    }
+}
+
+impl Drop for PageTable {
+    fn drop(&mut self) {
+        tlb::retire(&self.space);
+        let mut changes = self.space.lock();
+        walk::unmap(&self.space, &mut changes, LOWEST..LIMIT, &mut |_, frame| drop(frame));
+        // The tables that are still noted go with the space: no CPU uses them any more.
+        drop(changes);
+        self.space.free_tables();
+    }
+}
+
+/// Makes the kernel's own page table (no user half) the running CPU's.
+pub fn activate_kernel() {
+    tlb::activate_kernel();
+}

@@ -1,0 +1,144 @@
+//! The loops over a page table's tree. Each goes down three levels and then along a table of leaves.
+
+use super::NoMemory;
+use super::entry::{self, ENTRIES, span};
+use super::space::{Changes, Space, count};
+use crate::frame::Frame;
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Calls `each` with the table of leaves for every stretch of `range` that has one: its address, the first page's address, the first
+/// slot and the end slot. Stops early at an error.
+fn for_each_table<E>(
+    space: &Space,
+    range: Range<usize>,
+    each: &mut dyn FnMut(u64, usize, Range<usize>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut va = range.start;
+    'next: while va < range.end {
+        let mut addr = space.root.addr();
+        for level in (1..=3).rev() {
+            // SAFETY: `addr` is the root's, or was found in a table; the caller holds the lock.
+            addr = unsafe { entry::table(addr) }[entry::slot(va, level)].load(Ordering::Relaxed);
+            if addr == 0 {
+                va = (va & !(span(level) - 1)) + span(level);
+                continue 'next;
+            }
+        }
+        let end = ((va & !(span(1) - 1)) + span(1)).min(range.end);
+        let first = entry::slot(va, 0);
+        each(addr, va, first..first + (end - va) / span(0))?;
+        va = end;
+    }
+    Ok(())
+}
+
+/// Calls `each` with every used leaf in `range`.
+pub fn for_each(space: &Space, range: Range<usize>, each: &mut dyn FnMut(usize, &AtomicU64)) {
+    let done: Result<(), core::convert::Infallible> = for_each_table(space, range, &mut |addr, va, slots| {
+        // SAFETY: found in the tree, under the lock.
+        let table = unsafe { entry::table(addr) };
+        for (i, leaf) in table[slots].iter().enumerate() {
+            if leaf.load(Ordering::Relaxed) != 0 {
+                each(va + i * span(0), leaf);
+            }
+        }
+        Ok(())
+    });
+    match done {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+}
+
+/// Removes every page in `range` and the tables that become empty.
+pub fn unmap(space: &Space, changes: &mut Changes, range: Range<usize>, each: &mut dyn FnMut(usize, Frame)) {
+    let done: Result<(), core::convert::Infallible> = for_each_table(space, range, &mut |addr, va, slots| {
+        // SAFETY: found in the tree, under the lock.
+        let table = unsafe { entry::table(addr) };
+        let mut removed = 0;
+        for (i, leaf) in table[slots].iter().enumerate() {
+            if leaf.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            let old = leaf.swap(0, Ordering::Relaxed);
+            let page = va + i * span(0);
+            changes.note(page, old);
+            removed += 1;
+            // SAFETY: the entry held a reference, and is gone.
+            each(page, unsafe { Frame::from_index(entry::index(old)) });
+        }
+        if removed > 0 && count(addr, -removed) == 0 {
+            prune(space, changes, va);
+        }
+        Ok(())
+    });
+    match done {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+}
+
+/// Takes the empty table of leaves for `va` out of the tree, and the tables above it that become empty.
+fn prune(space: &Space, changes: &mut Changes, va: usize) {
+    let mut tables = [space.root.addr(); 4];
+    for level in (2..=3).rev() {
+        // SAFETY: the table of leaves exists, so those above it do.
+        let above = unsafe { entry::table(tables[level]) };
+        tables[level - 1] = above[entry::slot(va, level as u32)].load(Ordering::Relaxed);
+    }
+    for level in 1..=3u32 {
+        let parent = tables[level as usize];
+        // SAFETY: as above.
+        let old = unsafe { entry::table(parent) }[entry::slot(va, level)].swap(0, Ordering::Relaxed);
+        changes.retire(old);
+        if level == 3 || count(parent, -1) != 0 {
+            break;
+        }
+    }
+}
+
+/// Shares the pages of `range` with an address space that has none there. With `cow`, writable ones become read-only in both.
+pub fn copy(
+    from: &Space,
+    changes: &mut Changes,
+    to: &Space,
+    theirs: &mut Changes,
+    range: Range<usize>,
+    cow: bool,
+) -> Result<(), NoMemory> {
+    for_each_table(from, range, &mut |addr, va, slots| {
+        // SAFETY: found in the tree, under the lock.
+        let source = unsafe { entry::table(addr) };
+        let mut target = None;
+        for slot in slots.clone() {
+            let mut value = source[slot].load(Ordering::Relaxed);
+            if value == 0 {
+                continue;
+            }
+            if cow && value & entry::WRITE != 0 {
+                let page = va + (slot - slots.start) * span(0);
+                changes.note(page, source[slot].fetch_and(!entry::WRITE, Ordering::Relaxed));
+                value &= !entry::WRITE;
+            }
+            let target = match &target {
+                Some(found) => found,
+                None => target.insert(to.leaf_or_new(va)?),
+            };
+            // SAFETY: the entry's reference is alive under the lock; the new entry holds the further one.
+            let frame = unsafe { Frame::share_index(entry::index(value)) };
+            let new = u64::from(frame.into_index()) << 12 | value & !entry::ADDRESS & !(entry::ACCESSED | entry::DIRTY);
+            let old = target.table[slot].swap(new, Ordering::Relaxed);
+            if old == 0 {
+                count(target.addr, 1);
+            } else {
+                theirs.note(va + (slot - slots.start) * span(0), old);
+                // SAFETY: the old entry held a reference, and is gone.
+                drop(unsafe { Frame::from_index(entry::index(old)) });
+            }
+        }
+        Ok(())
+    })
+}
+
+const _: () = assert!(ENTRIES * size_of::<AtomicU64>() == crate::frame::SIZE);

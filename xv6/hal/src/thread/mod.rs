@@ -1,0 +1,39 @@
+//! Kernel threads: contexts with guarded stacks, and the switch between them. Locks: [`stack`]'s pool.
+
+#[cfg(target_os = "none")]
+mod machine;
+#[cfg(target_os = "none")]
+pub(crate) mod stack;
+
+#[cfg(target_os = "none")]
+pub(crate) use machine::Inner;
+#[cfg(target_os = "none")]
+pub use machine::{Context, switch};
+
+#[cfg(not(target_os = "none"))]
+pub use hosted::{Context, switch};
+
+#[cfg(not(target_os = "none"))]
+mod hosted {
+    use alloc::boxed::Box;
+
+    /// A context that cannot run: switching needs the machine.
+    pub struct Context(());
+
+    impl Context {
+        /// A context; `entry` is dropped.
+        pub fn new(_stack_pages: usize, _entry: Box<dyn FnOnce() + Send>) -> Option<Context> {
+            Some(Context(()))
+        }
+
+        /// A context.
+        pub fn idle() -> Context {
+            Context(())
+        }
+    }
+
+    /// Panics.
+    pub fn switch(_from: &Context, _to: &Context) {
+        panic!("a context switch needs the machine")
+    }
+}

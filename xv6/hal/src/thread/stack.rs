@@ -1,0 +1,115 @@
+//! Kernel stacks, each with an unmapped page below it: an overflow is a double fault, on a stack of its own, and a clear
+//! panic. A few freed stacks are kept mapped for the next threads. An address whose mapping was removed is used again only after
+//! all TLBs have been flushed, many at a time.
+
+use crate::boot::layout::STACK_BASE;
+use crate::frame::{Frame, SIZE};
+use crate::paging::{kernel, tlb};
+use crate::sync::{Rank, SpinLock};
+use alloc::vec::Vec;
+
+/// Bytes of address space for a stack with its guard.
+const SPAN: usize = 32 * SIZE;
+/// The end of the stacks' part.
+const END: usize = STACK_BASE + (1 << 39);
+/// Stacks kept mapped.
+const KEPT: usize = 32;
+/// Unmapped addresses that wait for one flush.
+const DIRTY: usize = 64;
+
+/// A mapped stack.
+pub struct Stack {
+    /// Its lowest address.
+    bottom: usize,
+    pages: usize,
+}
+
+struct Pool {
+    /// Mapped, and free.
+    kept: Vec<Stack>,
+    /// Unmapped since the last flush.
+    dirty: Vec<usize>,
+    /// Unmapped, and in no TLB.
+    clean: Vec<usize>,
+    /// Never used from here on.
+    next: usize,
+}
+
+static POOL: SpinLock<Pool> = SpinLock::new(
+    Rank::KernelMap,
+    "kernel stacks",
+    Pool { kept: Vec::new(), dirty: Vec::new(), clean: Vec::new(), next: STACK_BASE },
+);
+
+impl Stack {
+    /// A stack of `pages` pages, at most 31.
+    pub fn new(pages: usize) -> Option<Stack> {
+        assert!((1..SPAN / SIZE).contains(&pages), "a stack of {pages} pages");
+        let mut pool = POOL.lock();
+        if let Some(at) = pool.kept.iter().rposition(|stack| stack.pages == pages) {
+            return Some(pool.kept.swap_remove(at));
+        }
+        let flush = pool.clean.is_empty() && pool.dirty.len() >= DIRTY;
+        let dirty = if flush { core::mem::take(&mut pool.dirty) } else { Vec::new() };
+        drop(pool);
+        if flush {
+            tlb::shoot_kernel();
+        }
+        let mut pool = POOL.lock();
+        if flush && pool.clean.is_empty() {
+            pool.clean = dirty;
+        }
+        let base = match pool.clean.pop() {
+            Some(base) => base,
+            None if pool.next < END => {
+                pool.next += SPAN;
+                pool.next - SPAN
+            }
+            None => return None,
+        };
+        drop(pool);
+        let bottom = base + SPAN - pages * SIZE;
+        for page in 0..pages {
+            let mapped = Frame::alloc().and_then(|frame| kernel::map(bottom + page * SIZE, frame));
+            if mapped.is_none() {
+                unmap(bottom, page);
+                return None;
+            }
+        }
+        Some(Stack { bottom, pages })
+    }
+
+    /// One past its highest address.
+    pub fn top(&self) -> u64 {
+        (self.bottom + self.pages * SIZE) as u64
+    }
+}
+
+/// Gives back the memory of `pages` pages, and notes the address for later use.
+fn unmap(bottom: usize, pages: usize) {
+    for page in 0..pages {
+        drop(kernel::unmap(bottom + page * SIZE));
+    }
+    let mut pool = POOL.lock();
+    // Without memory to note the address, it is lost; there are millions.
+    if pool.dirty.try_reserve(1).is_ok() {
+        pool.dirty.push(bottom & !(SPAN - 1));
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let mut pool = POOL.lock();
+        if pool.kept.len() < KEPT && pool.kept.try_reserve(1).is_ok() {
+            pool.kept.push(Stack { bottom: self.bottom, pages: self.pages });
+        } else {
+            drop(pool);
+            unmap(self.bottom, self.pages);
+        }
+    }
+}
+
+/// Whether an address lies in a guard page: a fault there is a stack overflow.
+pub fn is_guard(va: usize) -> bool {
+    (STACK_BASE..END).contains(&va)
+}
