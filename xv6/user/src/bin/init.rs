@@ -39,7 +39,9 @@ const USAGE: &str = "init [COMMAND [ARGUMENT...]]";
 fn main() -> ExitCode {
     user::run("init", USAGE, |_, _| {
         // Everything after the kernel's own options is the command: no option of init's.
-        let command: Vec<OsString> = std::env::args_os().skip(1).collect();
+        // `%00` is how the kernel's command line spells an empty argument.
+        let plain = |word: OsString| if word == "%00" { OsString::new() } else { word };
+        let command: Vec<OsString> = std::env::args_os().skip(1).map(plain).collect();
         if std::process::id() != 1 {
             return Err(Failure::new("must be run as process 1").with_status(2));
         }

@@ -1,0 +1,96 @@
+//! probe: the test tool that runs inside containers and beside them. Each subcommand prints one clear line per result, as
+//! `WHAT<TAB>RESULT`, so that a test reads what a person would see.
+//!
+//! `escape.rs` tries to leave the root folder, `errno.rs` makes one system call and names its errno, `load.rs` uses resources
+//! up, `bench.rs` measures; this file reads the command line and has the small ones.
+
+mod bench;
+mod errno;
+mod escape;
+mod load;
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::process::ExitCode;
+
+use user::{Args, Failure, Out};
+
+const USAGE: &str = "probe ids | signal PID [SIGNAL] | open PATH | escape [DIR] | chroot-escape [DIR] | fchdir-escape [DIR] | \
+proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | fill PATH [--remove] | spin [SECONDS] | \
+threads N | bench [--list] [NAME...]";
+
+fn main() -> ExitCode {
+    user::run("probe", USAGE, body)
+}
+
+fn body(args: &mut Args, out: &mut Out) -> Result<u8, Failure> {
+    args.stop_at_operand();
+    let mut words: Vec<String> = args.some().iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let command = words.remove(0);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match (command.as_str(), words.as_slice()) {
+        ("ids", []) => ids(out),
+        ("signal", [pid, signal @ ..]) if signal.len() < 2 => {
+            let signal = signal.first().copied().unwrap_or("0");
+            Ok(errno::report(&format!("signal {pid}"), errno::kill(pid, signal)?, out)?)
+        }
+        ("open", [path]) => Ok(errno::report(&format!("open {path}"), fs::File::open(path).map(drop), out)?),
+        ("escape", folder) if folder.len() < 2 => escape::run(&escape::ALL, folder.first().copied(), out),
+        ("chroot-escape", folder) if folder.len() < 2 => escape::run(&["double chroot"], folder.first().copied(), out),
+        ("fchdir-escape", folder) if folder.len() < 2 => escape::run(&["fchdir"], folder.first().copied(), out),
+        ("proc-root", folder) if folder.len() < 2 => escape::run(&["/proc/*/root"], folder.first().copied(), out),
+        ("errno", [call, arguments @ ..]) => {
+            let Some(result) = errno::call(call, arguments)? else { args.usage_error() };
+            Ok(errno::report(call, result, out)?)
+        }
+        ("forks" | "fork-until-fail", []) => load::forks(u64::MAX, out),
+        ("forks" | "fork-until-fail", [most]) => load::forks(number(args, most), out),
+        ("mem", [size, hold @ ..]) if matches!(hold, [] | ["--hold"]) => {
+            let Some(bytes) = user::size::parse(size) else { args.usage_error() };
+            load::memory(bytes, !hold.is_empty(), out)
+        }
+        ("fill", [path, remove @ ..]) if matches!(remove, [] | ["--remove"]) => {
+            load::fill(path, !remove.is_empty(), out)
+        }
+        ("spin", []) => load::spin(None),
+        ("spin", [seconds]) => load::spin(Some(number(args, seconds))),
+        ("threads", [count]) => load::threads(number(args, count), out),
+        ("bench", names) => bench::run(names, out),
+        _ => args.usage_error(),
+    }
+}
+
+fn number(args: &Args, text: &str) -> u64 {
+    match text.parse() {
+        Ok(number) => number,
+        Err(_) => args.usage_error(),
+    }
+}
+
+/// Who and where the process is: its ids, its namespaces, its root, its cgroup.
+fn ids(out: &mut Out) -> Result<u8, Failure> {
+    use rustix::process::{getegid, geteuid, getpgrp, getpid, getppid, getsid};
+    writeln!(out, "pid\t{}", getpid().as_raw_nonzero())?;
+    writeln!(out, "ppid\t{}", getppid().map_or(0, |pid| pid.as_raw_nonzero().get()))?;
+    writeln!(out, "pgrp\t{}", getpgrp().as_raw_nonzero())?;
+    // A session led from outside the namespace has no number in it.
+    writeln!(out, "sid\t{}", getsid(None).map_or(0, |pid| pid.as_raw_nonzero().get()))?;
+    writeln!(out, "uid\t{}", geteuid().as_raw())?;
+    writeln!(out, "gid\t{}", getegid().as_raw())?;
+    writeln!(out, "hostname\t{}", rustix::system::uname().nodename().to_string_lossy())?;
+    if let Ok(root) = fs::metadata("/") {
+        writeln!(out, "root\t{}:{}", root.dev(), root.ino())?;
+    }
+    for name in ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"] {
+        let link = fs::read_link(format!("/proc/self/ns/{name}"));
+        writeln!(
+            out,
+            "ns/{name}\t{}",
+            link.map_or_else(|error| errno::name(&error), |link| link.display().to_string())
+        )?;
+    }
+    let cgroup = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    writeln!(out, "cgroup\t{}", cgroup.lines().last().unwrap_or_default())?;
+    Ok(0)
+}
