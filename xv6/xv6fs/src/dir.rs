@@ -277,10 +277,12 @@ impl<D: Disk> Fs<D> {
         let mut order: Vec<(u64, usize)> = Vec::new();
         while cursor < i64::MAX as u64 {
             let found = self.map_find(&inode, key(cursor))?;
+            // No bucket starts before this; it may be earlier than the next one does, then this one comes again.
+            let end = u64::from(found.next) << 32;
             if let Some((bucket, _)) = found.floor {
                 let b = self.cache.get(&mut self.disk, bucket.start)?;
                 order.clear();
-                order.extend(entries(b, dir)?.filter(|e| e.hash >= cursor).map(|e| (e.hash, e.at)));
+                order.extend(entries(b, dir)?.filter(|e| (cursor..end).contains(&e.hash)).map(|e| (e.hash, e.at)));
                 order.sort_unstable();
                 for &(hash, at) in &order {
                     let entry = Entries { used: b, at }.next().ok_or(Error::Corrupt)?;
@@ -291,7 +293,7 @@ impl<D: Disk> Fs<D> {
                     }
                 }
             }
-            cursor = u64::from(found.next) << 32;
+            cursor = end;
         }
         Ok(())
     }

@@ -143,3 +143,48 @@ fn random_blocks_do_no_harm() {
         exercise(disk, &mut rng);
     }
 }
+
+/// Each kind of damage is found and named.
+#[test]
+fn the_check_names_what_is_wrong() {
+    let mut fs = mount(volume(420, &FormatOptions { inodes: 256, ..FormatOptions::default() }));
+    let d = fs.create(ROOT_INO, b"d", &DIR, 0).expect("mkdir");
+    let f = fs.create(d, b"f", &FILE, 0).expect("create");
+    fs.write_at(f, 0, &[7; 5000], 0).expect("write");
+    let good = fs.unmount().expect("unmount");
+    // As the layout has it for this size.
+    let (imap, bmap, itab, data) = (98 * BLOCK_SIZE, 99 * BLOCK_SIZE, 100 * BLOCK_SIZE, 116);
+    let inode = |ino: u32| itab + ino as usize * 256;
+    // The first block went to the root's bucket, then `d`'s, then two to `f`.
+    let bucket = (data + 1) * BLOCK_SIZE;
+    let table: [(&str, usize, u8); 17] = [
+        ("block 117: in use, but marked as free", bmap + 14, 1 << 5),
+        ("block 200: nobody's, but marked as in use", bmap + 25, 1),
+        ("inode 3, which is free", imap, 1 << 3),
+        ("inode 100: not readable", imap + 12, 1 << 4),
+        ("inode 3: has 1 names, its link count says 3", inode(f) + 4, 2),
+        ("inode 3: without names, but not in the orphan list", inode(f) + 4, 1),
+        ("directory 2: has 0 subdirectories, its link count is 3", inode(d) + 4, 1),
+        ("inode 3: not readable", inode(f) + 1, 0xf0),
+        ("directory 2: its parent is not 1", inode(d) + 76, 2),
+        ("directory 2: has 1 entries, its count says 0", inode(d) + 80, 1),
+        ("directory 2: has 1 blocks, its size is", inode(d) + 25, 0x20),
+        ("inode 3: has 2 blocks, its count says 0", inode(f) + 72, 2),
+        ("inode 3: the extent at 0 is out of order or of range", inode(f) + 107, 1),
+        ("inode 3: block 117 is in use twice", inode(f) + 104, 118 ^ 117),
+        ("entry \"g\" is damaged or in the wrong place", bucket + 16 + 14, b'f' ^ b'g'),
+        ("\"f\" has another kind than its inode", bucket + 16 + 12, 1),
+        ("bucket 117 is damaged", bucket, 1),
+    ];
+    for (text, at, flip) in table {
+        let mut disk = good.clone();
+        disk.bytes_mut()[at] ^= flip;
+        let report = xv6fs::check(&mut disk).expect("check");
+        assert!(report.problems.iter().any(|p| p.contains(text)), "{text}: {:#?}", report.problems);
+    }
+    for block in 0..2 {
+        let mut disk = good.clone();
+        disk.bytes_mut()[block * BLOCK_SIZE + 13] ^= 4;
+        assert_eq!(xv6fs::check(&mut disk).expect("check").problems.len(), 1, "block {block} has a checksum");
+    }
+}

@@ -16,11 +16,11 @@ fn name(i: usize) -> Vec<u8> {
 
 #[test]
 fn out_of_inodes() {
-    let mut fs = mount(volume(2048, &FormatOptions { inodes: 64, ..FormatOptions::default() }));
+    let mut fs = mount(volume(2048, &FormatOptions { inodes: 256, ..FormatOptions::default() }));
     fs.create(ROOT_INO, b"seed", &FILE, 0).expect("create");
     fs.unlink(ROOT_INO, b"seed", 0).expect("unlink");
     let before = counts(&mut fs);
-    for i in 0..62 {
+    for i in 0..254 {
         fs.create(ROOT_INO, &name(i), &FILE, 0).expect("create");
     }
     assert_eq!(fs.create(ROOT_INO, b"more", &DIR, 0), Err(Error::NoSpace));
@@ -29,7 +29,7 @@ fn out_of_inodes() {
     fs.unlink(ROOT_INO, &name(5), 0).expect("unlink");
     fs.create(ROOT_INO, &name(5), &DIR, 0).expect("room for one again");
     fs.rmdir(ROOT_INO, &name(5), 0).expect("rmdir");
-    for i in (0..62).filter(|&i| i != 5) {
+    for i in (0..254).filter(|&i| i != 5) {
         fs.unlink(ROOT_INO, &name(i), 0).expect("unlink");
     }
     assert_eq!(counts(&mut fs), before);
@@ -125,6 +125,7 @@ fn promises_are_kept() {
     let mut fs = mounted(4096);
     let mut rng = Rng(3);
     let files: Vec<_> = (0..8).map(|i| fs.create(ROOT_INO, &name(i), &FILE, 0).expect("create")).collect();
+    let before = counts(&mut fs);
     for _ in 0..3 {
         let mut promised = 0;
         while promised < 600 && fs.reserve(1).is_ok() {
@@ -150,10 +151,39 @@ fn promises_are_kept() {
     for i in 0..8 {
         fs.unlink(ROOT_INO, &name(i), 0).expect("unlink");
     }
+    let after = counts(&mut fs);
+    assert_eq!((after.free, after.available), (before.free, before.available), "all promises are used up");
     fs.reserve(10).expect("reserve");
     let less = counts(&mut fs).available;
     fs.unreserve(10);
     assert_eq!(counts(&mut fs).available, less + 20);
+    unmount_clean(fs);
+}
+
+/// The dearest writes there are: the leaf is full, and so is the inode above it. The pool pays for both splits.
+#[test]
+fn promises_cover_splits_of_the_map() {
+    let mut fs = mounted(12_000);
+    // In order, so that leaves are filled: 340 extents each, one in the twelfth, which fills the inode.
+    let extents = 11 * 340 + 1;
+    let files = [b"f", b"g"].map(|name| fs.create(ROOT_INO, name, &FILE, 0).expect("create"));
+    for f in files {
+        for i in 0..extents {
+            fs.write_at(f, i * 3 * 4096, b"x", 0).expect("write");
+        }
+        assert_eq!(fs.stat(f).expect("stat").blocks, extents + 12);
+    }
+    let filler = fs.create(ROOT_INO, b"filler", &FILE, 0).expect("create");
+    fs.reserve(2).expect("reserve");
+    let mut end = 0;
+    while fs.write_at(filler, end, &[1; 4096], 0).is_ok() {
+        end += 4096;
+    }
+    for f in files {
+        fs.write_at(f, 1000 * 3 * 4096 + 4096, b"y", 1).expect("the promised write");
+        // One block, one half of a leaf, one level.
+        assert_eq!(fs.stat(f).expect("stat").blocks, extents + 12 + 3);
+    }
     unmount_clean(fs);
 }
 
@@ -193,6 +223,9 @@ fn a_scattered_file() {
     common::assert_clean(&mut unmount_clean_clone(&mut fs));
     fs.truncate(f, 100 * 8192).expect("truncate");
     common::assert_clean(&mut unmount_clean_clone(&mut fs));
+    fs.truncate(f, 0).expect("truncate");
+    assert_eq!(fs.stat(f).expect("stat").blocks, 0, "the map is gone, too");
+    fs.write_at(f, 0, b"again", 0).expect("write");
     fs.unlink(ROOT_INO, b"f", 0).expect("unlink");
     assert_eq!(counts(&mut fs).free + 1, before.free, "all but the root's bucket");
     unmount_clean(fs);
