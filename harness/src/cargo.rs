@@ -55,10 +55,6 @@ pub fn programs(order: &Order) -> Result<Vec<Program>, Failure> {
     command.arg("build").args(["--target", order.target, "--profile", order.profile]);
     command.args(["--bins", "--message-format=json-render-diagnostics", "--target-dir"]);
     command.arg(workspace::build().join("target"));
-    // The toolchain's own linker will do for static programs: no C toolchain takes part in the guest. At a fixed address
-    // they need no relocation when they start, which would touch (and copy) their data pages at every exec.
-    command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER", "rust-lld");
-    command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS", "-Crelocation-model=static");
     for package in order.packages {
         command.args(["--package", package]);
     }
