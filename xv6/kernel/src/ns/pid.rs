@@ -7,6 +7,7 @@
 
 use super::{NsCommon, UserNamespace};
 use crate::error::{Errno, Result};
+use crate::sync::WaitQueue;
 use crate::task::{Pid, Process};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -39,12 +40,15 @@ pub struct PidNamespace {
     /// 0 for the initial one, one more with each nesting.
     pub level: usize,
     table: SpinLock<Table>,
+    /// Woken when a process inside ends after the init did.
+    pub(crate) drained: WaitQueue,
 }
 
 impl PidNamespace {
     /// The initial one.
     pub fn initial() -> &'static Arc<PidNamespace> {
-        static INITIAL: Lazy<Arc<PidNamespace>> = Lazy::new(|| PidNamespace::with(UserNamespace::initial().clone(), None));
+        static INITIAL: Lazy<Arc<PidNamespace>> =
+            Lazy::new(|| PidNamespace::with(UserNamespace::initial().clone(), None));
         &INITIAL
     }
 
@@ -55,6 +59,7 @@ impl PidNamespace {
             level: parent.as_ref().map_or(0, |parent| parent.level + 1),
             parent,
             table: SpinLock::new(Rank::PidTable, "pid table", table),
+            drained: WaitQueue::new(),
         })
     }
 

@@ -4,8 +4,8 @@
 //! namespace belongs to the credentials instead. No locks.
 
 use super::{CgroupNamespace, IpcNamespace, NetNamespace, PidNamespace, UserNamespace, UtsNamespace};
-use alloc::sync::Arc;
 use crate::vfs::MountNamespace;
+use alloc::sync::Arc;
 
 bitflags::bitflags! {
     /// The namespace flags of clone(2), unshare(2) and setns(2).

@@ -146,7 +146,12 @@ impl WaitQueue {
         self.wait_inner(true, deadline, &mut cond)
     }
 
-    fn wait_inner<R>(&self, interruptible: bool, deadline: Option<u64>, cond: &mut dyn FnMut() -> Option<R>) -> Result<R> {
+    fn wait_inner<R>(
+        &self,
+        interruptible: bool,
+        deadline: Option<u64>,
+        cond: &mut dyn FnMut() -> Option<R>,
+    ) -> Result<R> {
         if let Some(value) = cond() {
             return Ok(value);
         }
@@ -157,7 +162,9 @@ impl WaitQueue {
             let verdict = match cond() {
                 Some(value) => Some(Ok(value)),
                 None if interruptible && task::signal_pending_current() => Some(Err(Errno::ERESTARTSYS.into())),
-                None if deadline.is_some_and(|deadline| hal::time::now_ns() >= deadline) => Some(Err(Errno::ETIMEDOUT.into())),
+                None if deadline.is_some_and(|deadline| hal::time::now_ns() >= deadline) => {
+                    Some(Err(Errno::ETIMEDOUT.into()))
+                }
                 None => None,
             };
             if let Some(verdict) = verdict {

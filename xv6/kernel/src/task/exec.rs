@@ -36,7 +36,7 @@ pub fn exec_commit(task: &Arc<Task>, user: &mut UserContext, image: Image) -> Re
     image.space.activate();
     let files = task.files();
     // A table shared with another process (CLONE_FILES) is no longer shared after an exec.
-    let files: Arc<FdTable> = if Arc::strong_count(&files) > 2 { files.fork()? } else { files };
+    let files: Arc<FdTable> = if Arc::strong_count(&files) > 2 { Arc::new(files.fork()) } else { files };
     let old_mm = {
         let mut parts = task.parts.lock();
         parts.actions = parts.actions.exec();

@@ -97,7 +97,9 @@ impl ProcessGroup {
             }
             member.parent().is_some_and(|parent| {
                 let group = parent.group();
-                !parent.is_ns_init() && !core::ptr::eq(Arc::as_ptr(&group), self) && Arc::ptr_eq(&group.session, &self.session)
+                !parent.is_ns_init()
+                    && !core::ptr::eq(Arc::as_ptr(&group), self)
+                    && Arc::ptr_eq(&group.session, &self.session)
             })
         })
     }

@@ -45,8 +45,6 @@ pub(super) struct Threads {
 pub(super) struct Remains {
     pub(super) comm: [u8; 16],
     pub(super) cred: Arc<Cred>,
-    /// The first thread's place in its cgroup: uncharged when the process is reaped.
-    pub(super) charge: Option<TaskCharge>,
 }
 
 /// CPU time in nanoseconds.
@@ -83,6 +81,8 @@ pub struct Process {
     pub(super) signals: SpinLock<ProcessSignals>,
     pub(super) limits: SpinLock<Limits>,
     pub(super) remains: SpinLock<Option<Remains>>,
+    /// The first thread's place in its cgroup, once that thread has ended: uncharged when the process is reaped.
+    pub(super) leader_charge: SpinLock<Option<TaskCharge>>,
     /// CPU time of ended threads, and of waited-for children.
     pub(super) spent: SpinLock<(CpuTimes, CpuTimes)>,
     pub(super) exe: SpinLock<Option<Arc<File>>>,
@@ -92,6 +92,10 @@ pub struct Process {
     pub(super) status: AtomicU32,
     /// Set when the whole group must end (exit_group, a fatal signal, exec from another thread).
     pub(super) exiting: AtomicBool,
+    /// A thread executes a program and waits for the others to end.
+    pub(super) executing: AtomicBool,
+    /// An init that ends: its children leave no zombies.
+    pub(super) vanishing_children: AtomicBool,
     /// The signal the parent gets at exit (clone(2)); 0 for none.
     pub(super) exit_signal: AtomicU8,
     /// `PR_SET_CHILD_SUBREAPER`.
@@ -115,21 +119,30 @@ pub struct Process {
 }
 
 impl Process {
-    pub(super) fn new(pid: Arc<Pid>, parent: Weak<Process>, group: Arc<ProcessGroup>, limits: Limits, exit_signal: u8) -> Arc<Process> {
+    pub(super) fn new(
+        pid: Arc<Pid>,
+        parent: Weak<Process>,
+        group: Arc<ProcessGroup>,
+        limits: Limits,
+        exit_signal: u8,
+    ) -> Arc<Process> {
         let family = Family { parent, children: BTreeMap::new(), group };
-        let process = Arc::new(Process {
+        Arc::new(Process {
             start_ns: hal::time::now_ns(),
             family: SpinLock::new(Rank::Task, "process family", family),
             threads: SpinLock::new(Rank::Threads, "thread list", Threads::default()),
             signals: SpinLock::new(Rank::ProcessSignals, "process signals", ProcessSignals::default()),
             limits: SpinLock::new(Rank::Leaf, "resource limits", limits),
-            remains: SpinLock::new(Rank::Task, "process remains", None),
+            remains: SpinLock::new(Rank::Leaf, "process remains", None),
+            leader_charge: SpinLock::new(Rank::Charge, "leader's charge", None),
             spent: SpinLock::new(Rank::Leaf, "process times", Default::default()),
             exe: SpinLock::new(Rank::Leaf, "program file", None),
             timers: super::itimer::Timers::default(),
             state: AtomicU8::new(ALIVE),
             status: AtomicU32::new(0),
             exiting: AtomicBool::new(false),
+            executing: AtomicBool::new(false),
+            vanishing_children: AtomicBool::new(false),
             exit_signal: AtomicU8::new(exit_signal),
             subreaper: AtomicBool::new(false),
             has_subreaper: AtomicBool::new(false),
@@ -141,9 +154,12 @@ impl Process {
             exited: WaitQueue::new(),
             faults: AtomicU64::new(0),
             pid,
-        });
-        process.pid.set_process(Arc::downgrade(&process));
-        process
+        })
+    }
+
+    /// Lets the process be found by its pid. Under the tree lock, once it has its relatives.
+    pub(super) fn publish(self: &Arc<Self>) {
+        self.pid.set_process(Arc::downgrade(self));
     }
 
     /// The parent; `None` for the first process, for kernel threads, and once reaped.
@@ -229,7 +245,9 @@ impl Process {
     pub fn comm(&self) -> Vec<u8> {
         match self.leader() {
             Some(task) => task.comm(),
-            None => self.remains.lock().as_ref().map_or_else(Vec::new, |remains| super::thread::comm_text(&remains.comm)),
+            None => {
+                self.remains.lock().as_ref().map_or_else(Vec::new, |remains| super::thread::comm_text(&remains.comm))
+            }
         }
     }
 
@@ -263,7 +281,9 @@ impl Process {
     }
 }
 
-/// Every process that `namespace` sees, zombies too, in ascending order of pid.
+/// Every process that `namespace` sees, zombies too, in ascending order of pid. A fork in progress is either in the list or will find the signals
+/// that are sent to the processes listed.
 pub fn all_in(namespace: &PidNamespace) -> Vec<Arc<Process>> {
+    let _tree = tree();
     namespace.pids().iter().filter_map(|pid| pid.process()).filter(|process| !process.is_reaped()).collect()
 }

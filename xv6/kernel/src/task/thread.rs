@@ -34,6 +34,13 @@ pub(super) struct Parts {
     pub(super) actions: Arc<Actions>,
 }
 
+impl Parts {
+    /// A kernel thread's: nothing but root's credentials.
+    pub(super) fn for_kernel() -> Parts {
+        Parts { mm: None, files: None, fs: None, ns: None, cred: Cred::root(), actions: Arc::default() }
+    }
+}
+
 /// A thread.
 pub struct Task {
     tid: SpinLock<Arc<Pid>>,
@@ -51,6 +58,8 @@ pub struct Task {
     pub(super) clear_child_tid: AtomicUsize,
     /// set_robust_list(2).
     pub(super) robust_list: AtomicUsize,
+    /// Where the thread writes its id when it starts (clone(2), `CLONE_CHILD_SETTID`).
+    pub(super) set_child_tid: AtomicUsize,
     /// The parent sleeps in vfork(2) until this thread has left its memory.
     pub(super) vfork: SpinLock<Option<Arc<super::clone::VforkDone>>>,
     /// When it started, on the monotonic clock.
@@ -86,6 +95,7 @@ impl Task {
             comm: SpinLock::new(Rank::Leaf, "thread name", plan.comm),
             clear_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
+            set_child_tid: AtomicUsize::new(0),
             vfork: SpinLock::new(Rank::Leaf, "vfork", None),
             start_ns: hal::time::now_ns(),
             exiting: AtomicBool::new(false),
@@ -193,6 +203,15 @@ impl Task {
 
     pub(super) fn comm_raw(&self) -> [u8; 16] {
         *self.comm.lock()
+    }
+
+    /// The raw name, without waiting for its lock (a panic's report).
+    pub(super) fn comm_try(&self) -> Option<[u8; 16]> {
+        self.comm.try_lock().map(|comm| *comm)
+    }
+
+    pub(super) fn set_comm_raw(&self, comm: [u8; 16]) {
+        *self.comm.lock() = comm;
     }
 
     /// Sets the thread name; more than 15 bytes are cut.

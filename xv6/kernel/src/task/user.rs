@@ -30,6 +30,11 @@ const BUS_ADRALN: i32 = 1;
 /// Runs a thread's user code until the thread ends.
 pub(super) fn run(task: &Arc<Task>, mut user: Box<UserContext>) {
     let user = &mut *user;
+    let word = task.set_child_tid.swap(0, Ordering::Relaxed);
+    if word != 0 {
+        // A bad address is the program's own affair, as on Linux.
+        let _ = crate::mm::user::write(word, &task.tid().nr_or_zero(&task.pid_ns()));
+    }
     while !task.has_work() || before_user(task, user) {
         let event = user.run();
         if event == Event::Syscall {
@@ -118,7 +123,7 @@ pub fn start_init(image: Image, files: Arc<FdTable>, fs: Arc<FsContext>, ns: NsP
     let pid = Pid::allocate(PidNamespace::initial())?;
     let session = Session::new(pid.clone());
     let group = ProcessGroup::new(pid.clone(), session);
-    let charge = cgroup::charge_task(cgroup::root())?;
+    let charge = cgroup::charge_task(&cgroup::root())?;
     let process = Process::new(pid.clone(), Weak::new(), group.clone(), rlimit::Limits::default(), 0);
     group.add(&process);
     PidNamespace::initial().set_init(&process);
@@ -143,6 +148,7 @@ pub fn start_init(image: Image, files: Arc<FdTable>, fs: Arc<FsContext>, ns: NsP
         charge: Some(charge),
         comm: super::thread::comm_bytes(&image.comm),
     });
+    process.publish();
     process.threads.lock().list.push(task.clone());
     sched::unpark(&task);
     Ok(())

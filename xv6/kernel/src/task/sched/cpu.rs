@@ -89,7 +89,11 @@ pub fn describe(out: &mut dyn core::fmt::Write) {
             Some(task) => {
                 let pid = task.process.pid.global();
                 match task.comm_try() {
-                    Some(comm) => writeln!(out, "task {pid} ({})", core::str::from_utf8(&comm).unwrap_or("?").trim_end_matches('\0')),
+                    Some(comm) => writeln!(
+                        out,
+                        "task {pid} ({})",
+                        core::str::from_utf8(&comm).unwrap_or("?").trim_end_matches('\0')
+                    ),
                     None => writeln!(out, "task {pid}"),
                 }
             }

@@ -253,9 +253,8 @@ fn steal(here: usize) -> Option<Arc<Task>> {
         if queue.len() == 0 {
             continue;
         }
-        let movable = |task: &Task| {
-            !task.entity.on_cpu.load(Ordering::Acquire) && task.entity.affinity() & (1 << here) != 0
-        };
+        let movable =
+            |task: &Task| !task.entity.on_cpu.load(Ordering::Acquire) && task.entity.affinity() & (1 << here) != 0;
         if let Some((task, lead)) = queue.steal(before, movable) {
             drop(queue);
             let clock = CPUS.of(here).queue.lock().clock();

@@ -131,8 +131,7 @@ fn interrupted(user: &UserContext) -> Option<Errno> {
     if user.regs.orig_rax == u64::MAX {
         return None;
     }
-    let codes =
-        [Errno::ERESTARTSYS, Errno::ERESTARTNOINTR, Errno::ERESTARTNOHAND, Errno::ERESTART_RESTARTBLOCK];
+    let codes = [Errno::ERESTARTSYS, Errno::ERESTARTNOINTR, Errno::ERESTARTNOHAND, Errno::ERESTARTBLOCK];
     codes.into_iter().find(|&code| user.regs.rax == -(code as i64) as u64)
 }
 
@@ -148,7 +147,7 @@ const RESTART_SYSCALL: u64 = 219;
 fn restart(user: &mut UserContext) {
     if let Some(errno) = interrupted(user) {
         rewind(user);
-        if errno == Errno::ERESTART_RESTARTBLOCK {
+        if errno == Errno::ERESTARTBLOCK {
             user.regs.rax = RESTART_SYSCALL;
         }
         user.regs.orig_rax = u64::MAX;

@@ -120,7 +120,13 @@ const DF_TF: u64 = 0x500;
 
 /// Pushes a frame for `action`'s handler and points the registers at it. `mask` is what rt_sigreturn(2) restores. `EFAULT` if the stack cannot
 /// take it.
-pub(super) fn push(task: &Arc<Task>, user: &mut UserContext, info: &SigInfo, action: &SigAction, mask: SigSet) -> Result<()> {
+pub(super) fn push(
+    task: &Arc<Task>,
+    user: &mut UserContext,
+    info: &SigInfo,
+    action: &SigAction,
+    mask: SigSet,
+) -> Result<()> {
     if action.flags & SA_RESTORER == 0 {
         return Err(Errno::EFAULT.during("a signal handler without a restorer"));
     }
@@ -131,7 +137,8 @@ pub(super) fn push(task: &Arc<Task>, user: &mut UserContext, info: &SigInfo, act
     let regs = user.regs;
     let on_alt = alt.holds(regs.rsp);
     let switches = action.flags & SA_ONSTACK != 0 && alt.flags & SS_DISABLE == 0 && !on_alt;
-    let top = if switches { alt.sp.wrapping_add(alt.size) as usize } else { (regs.rsp as usize).wrapping_sub(RED_ZONE) };
+    let top =
+        if switches { alt.sp.wrapping_add(alt.size) as usize } else { (regs.rsp as usize).wrapping_sub(RED_ZONE) };
     let fpu = top.wrapping_sub(FPU_BYTES) & !63;
     let base = (fpu.wrapping_sub(size_of::<Frame>()) & !15).wrapping_sub(8);
     if (on_alt || switches) && (base as u64) < alt.sp {

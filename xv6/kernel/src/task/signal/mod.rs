@@ -18,12 +18,15 @@ mod stop;
 pub use action::{Actions, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_DFL, SIG_IGN, SigAction};
 pub(super) use deliver::{Outcome, handle_pending};
 pub(crate) use frame::{AltStack, sigreturn};
-pub use info::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SI_KERNEL, SI_QUEUE, SI_TKILL, SI_USER};
+pub use info::{
+    CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SI_KERNEL, SI_QUEUE, SI_TKILL, SI_USER,
+};
 pub use info::{SIGINFO_BYTES, SigData, SigInfo};
 pub use queue::Pending;
 pub(super) use send::{ChildEvent, notify_parent};
 pub use send::{
-    force, may_signal, send_as_user, send_info_to_process, send_info_to_task, send_to_group, send_to_process, send_to_task,
+    force, may_signal, send_as_user, send_info_to_process, send_info_to_task, send_to_group, send_to_process,
+    send_to_task,
 };
 pub use set::{Default as DefaultAction, SigSet, Signal};
 pub(super) use stop::{begin_exit, report_if_at_rest};
@@ -58,12 +61,34 @@ pub struct ProcessSignals {
     pub stopped: Option<Signal>,
     /// Threads that have come to rest in this stop.
     pub(super) resting: usize,
+    /// Counts stops, so that a thread that rests notices a continuation it slept through.
+    pub(super) stops: u64,
     /// The parent has been told of this stop.
     pub(super) reported: bool,
     /// A stop that wait(2) has not reported yet.
     pub(super) stop_unreported: bool,
     /// A continuation that wait(2) has not reported yet.
     pub(super) continue_unreported: bool,
+}
+
+impl ProcessSignals {
+    /// A stop that wait(2) has not reported yet.
+    pub(super) fn stop_unreported(&self) -> bool {
+        self.stop_unreported
+    }
+
+    pub(super) fn set_stop_unreported(&mut self, unreported: bool) {
+        self.stop_unreported = unreported;
+    }
+
+    /// A continuation that wait(2) has not reported yet.
+    pub(super) fn continue_unreported(&self) -> bool {
+        self.continue_unreported
+    }
+
+    pub(super) fn set_continue_unreported(&mut self, unreported: bool) {
+        self.continue_unreported = unreported;
+    }
 }
 
 /// Whether a signal waits for `task` that it should handle before it sleeps (again). May be true a little too often.

@@ -3,7 +3,9 @@
 //! Locks: as the module says; threads are woken outside them.
 
 use super::info::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
-use super::{DefaultAction, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_DFL, SIG_IGN, SigAction, SigData, SigInfo, SigSet, Signal, stop};
+use super::{
+    DefaultAction, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_DFL, SIG_IGN, SigAction, SigData, SigInfo, SigSet, Signal, stop,
+};
 use crate::error::{Errno, Result};
 use crate::task::cred::Cap;
 use crate::task::thread::WORK_SIGNAL;
@@ -54,7 +56,9 @@ pub fn send_as_user(sender: &Task, process: &Arc<Process>, thread: Option<&Arc<T
 pub fn may_signal(sender: &Task, target: &Process, signal: Option<Signal>) -> Result<()> {
     let Some(theirs) = target.cred() else { return Ok(()) };
     let mine = sender.cred();
-    if [mine.euid, mine.uid].iter().any(|&id| id == theirs.uid || id == theirs.suid) || mine.capable_in(&theirs.user, Cap::Kill) {
+    if [mine.euid, mine.uid].iter().any(|&id| id == theirs.uid || id == theirs.suid)
+        || mine.capable_in(&theirs.user, Cap::Kill)
+    {
         return Ok(());
     }
     if signal == Some(Signal::CONT) && Arc::ptr_eq(&sender.process.session(), &target.session()) {
@@ -195,7 +199,9 @@ pub(in crate::task) fn notify_parent(child: &Arc<Process>, parent: &Arc<Process>
             };
             let wanted = Signal::new(u32::from(child.exit_signal.load(Ordering::Relaxed)));
             if wanted == Some(Signal::CHLD) {
-                vanishes = action.handler == SIG_IGN || action.flags & SA_NOCLDWAIT != 0;
+                vanishes = parent.vanishing_children.load(Ordering::Acquire)
+                    || action.handler == SIG_IGN
+                    || action.flags & SA_NOCLDWAIT != 0;
             }
             let silent = wanted == Some(Signal::CHLD) && action.handler == SIG_IGN;
             (code, value, if silent { None } else { wanted })

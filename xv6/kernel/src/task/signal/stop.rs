@@ -36,6 +36,7 @@ pub(super) fn begin_stop(process: &Arc<Process>, signal: Signal) {
         }
         signals.stopped = Some(signal);
         signals.resting = 0;
+        signals.stops += 1;
         signals.reported = false;
         signals.continue_unreported = false;
     }
@@ -47,16 +48,21 @@ pub(super) fn begin_stop(process: &Arc<Process>, signal: Signal) {
 /// Rests until the process is continued or ends.
 pub(super) fn rest(task: &Arc<Task>) {
     let process = &task.process;
-    {
+    let stop = {
         let mut signals = process.signals.lock();
         if signals.stopped.is_none() {
             return;
         }
         signals.resting += 1;
-    }
+        signals.stops
+    };
     report_if_at_rest(process);
     task.entity.stopped.store(true, Ordering::Relaxed);
-    while process.signals.lock().stopped.is_some() {
+    let still = || {
+        let signals = process.signals.lock();
+        signals.stopped.is_some() && signals.stops == stop
+    };
+    while still() {
         sched::park(true, None);
     }
     task.entity.stopped.store(false, Ordering::Relaxed);
