@@ -294,7 +294,7 @@ fn switch_to(next: Option<Arc<Task>>) {
         cpu.queue.lock().advance(previous.entity.vruntime());
     }
     *cpu.previous.lock() = previous;
-    hal::thread::switch(context);
+    hal::thread::switch_to(context);
     finish_switch();
 }
 

@@ -26,10 +26,11 @@ pub enum Start {
 
 /// A context for a new thread; `ENOMEM` without memory for its stack.
 pub fn new_context() -> Result<Arc<Context>> {
-    Context::new(STACK_PAGES, Box::new(first)).ok_or(Errno::ENOMEM.during("making a kernel stack"))
+    Context::new(STACK_PAGES, Box::new(first)).map(Arc::new).ok_or(Errno::ENOMEM.during("making a kernel stack"))
 }
 
 fn first() {
+    hal::thread::finish_switch();
     finish_switch();
     run_start();
     exit_current();
@@ -66,7 +67,7 @@ pub fn spawn_kernel(name: &'static str, body: fn()) -> Result<()> {
 /// Makes the running CPU one that schedules: what runs now becomes its idle thread. Never returns.
 pub fn start_cpu() -> ! {
     let id = hal::cpu::id();
-    *CPUS.of(id).idle_context.lock() = Some(Context::idle());
+    *CPUS.of(id).idle_context.lock() = Some(hal::thread::adopt());
     ONLINE.fetch_or(1 << id, Ordering::SeqCst);
     idle_loop()
 }
