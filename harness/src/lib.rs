@@ -15,7 +15,6 @@ mod failure;
 pub mod fixture;
 mod guest;
 pub mod machine;
-mod monitor;
 mod process;
 mod slot;
 mod stamp;
