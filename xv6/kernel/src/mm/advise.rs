@@ -1,7 +1,7 @@
 //! madvise(2), msync(2), mincore(2): what programs tell about, and ask of, mapped ranges.
 
 use super::area::{AreaFlags, Backing};
-use super::mapping::pages;
+use super::mapping::mapped_pages;
 use super::{AddressSpace, MapFile, PageCache};
 use crate::error::{Errno, Result};
 use alloc::sync::Arc;
@@ -37,7 +37,7 @@ impl AddressSpace {
         if len == 0 && addr % PAGE == 0 {
             return Ok(());
         }
-        let range = pages(addr, len)?;
+        let range = mapped_pages(addr, len)?;
         if advice == Advice::Remove {
             return self.punch(range);
         }
@@ -97,7 +97,7 @@ impl AddressSpace {
         if len == 0 {
             return Ok(());
         }
-        let (shown, whole) = self.shown(pages(addr, len)?, false)?;
+        let (shown, whole) = self.shown(mapped_pages(addr, len)?, false)?;
         if wait {
             for part in shown {
                 part.cache.write_back(part.pages)?;
@@ -111,7 +111,7 @@ impl AddressSpace {
 
     /// mincore(2): for each page of the range, whether it is in memory. `ENOMEM` if part of it is not mapped.
     pub fn resident(&self, addr: usize, len: usize) -> Result<Vec<u8>> {
-        let range = pages(addr, len).map_err(|_| Errno::ENOMEM)?;
+        let range = mapped_pages(addr, len)?;
         let mut answer = Vec::new();
         answer.try_reserve_exact(range.len() / PAGE).map_err(|_| Errno::ENOMEM)?;
         let layout = self.layout.lock();

@@ -139,11 +139,6 @@ impl AreaMap {
         self.size
     }
 
-    /// How many areas there are.
-    pub fn count(&self) -> usize {
-        self.areas.len()
-    }
-
     /// The areas, ascending.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Area> {
         self.areas.values()

@@ -37,6 +37,14 @@ pub(super) fn pages(addr: usize, len: usize) -> Result<Range<usize>> {
     Ok(addr..end)
 }
 
+/// As [`pages`] for calls about what is mapped already: addresses that cannot be are `ENOMEM`.
+pub(super) fn mapped_pages(addr: usize, len: usize) -> Result<Range<usize>> {
+    if addr % PAGE != 0 {
+        return Err(Errno::EINVAL.during("checking a page range"));
+    }
+    pages(addr, len).map_err(|_| Errno::ENOMEM.during("naming addresses that are never mapped"))
+}
+
 impl AddressSpace {
     /// mmap(2): the address of the new mapping.
     pub fn map(&self, request: Request) -> Result<usize> {
@@ -143,7 +151,7 @@ impl AddressSpace {
         if len == 0 && addr % PAGE == 0 {
             return Ok(());
         }
-        let range = pages(addr, len)?;
+        let range = mapped_pages(addr, len)?;
         let mut layout = self.layout.lock();
         if !layout.areas.covers(range.clone()) {
             return Err(Errno::ENOMEM.during("protecting what is not mapped"));
@@ -220,7 +228,7 @@ impl AddressSpace {
 
     /// Whether all of the range is mapped.
     pub fn covers(&self, addr: usize, len: usize) -> Result<bool> {
-        let range = pages(addr, len)?;
+        let range = mapped_pages(addr, len)?;
         Ok(self.layout.lock().areas.covers(range))
     }
 }

@@ -35,6 +35,9 @@ mod types;
 pub mod user;
 mod writeback;
 
+#[cfg(test)]
+mod tests;
+
 pub use advise::Advice;
 pub use buf::{IoVec, ReadBuf, WriteBuf};
 pub use cache::{PageCache, PageSource};
