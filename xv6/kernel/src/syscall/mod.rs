@@ -11,6 +11,9 @@
 //!
 //! Neighbours: `task` runs the loop that calls [`dispatch`]; every room below is called from here. No locks of its own.
 
+mod exec;
+mod memory;
+
 use crate::error::{Errno, Result};
 use crate::task::Task;
 use alloc::sync::Arc;
@@ -37,7 +40,7 @@ pub struct Row {
 }
 
 /// The groups, one per file of this folder (each has `pub const ROWS: &[Row]`).
-const GROUPS: &[&[Row]] = &[];
+const GROUPS: &[&[Row]] = &[exec::ROWS, memory::ROWS];
 
 /// One more than the largest number the table can hold.
 const LIMIT: usize = 512;
