@@ -101,6 +101,10 @@ fn lay_out(programs: &[Program]) -> Result<PathBuf, Failure> {
         let dir = if program.name == "init" { "sbin" } else { "bin" };
         link(&program.file, &userland.join(dir).join(&program.name))?;
     }
+    // No cargo target can have this name; test(1) looks at the name it is called by.
+    if userland.join("bin/test").exists() {
+        std::os::unix::fs::symlink("test", userland.join("bin/[")).map_err(failed)?;
+    }
     Ok(userland)
 }
 

@@ -55,8 +55,6 @@ pub fn programs(order: &Order) -> Result<Vec<Program>, Failure> {
     command.arg("build").args(["--target", order.target, "--profile", order.profile]);
     command.args(["--bins", "--message-format=json-render-diagnostics", "--target-dir"]);
     command.arg(workspace::build().join("target"));
-    // The toolchain's own linker will do for static programs: no C toolchain takes part in the guest.
-    command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER", "rust-lld");
     for package in order.packages {
         command.args(["--package", package]);
     }

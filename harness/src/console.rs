@@ -6,7 +6,7 @@
 
 use crate::deadline::scaled;
 use crate::ending::{Ending, decode};
-use crate::failure::{Evidence, Failure};
+use crate::failure::Failure;
 use crate::process::Process;
 use crate::symbols::Symbols;
 use crate::wire::{Heard, Line, Tee};
@@ -64,7 +64,10 @@ impl Console {
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
                     let after = scaled(crate::deadline::COMMAND);
-                    return Err(Failure::Timeout { after, evidence: self.evidence("the machine to read its input") });
+                    return Err(Failure::Timeout {
+                        after,
+                        evidence: self.process.evidence("the machine to read its input", true),
+                    });
                 }
                 Err(_) => return Err(self.ended("to type a line")),
             }
@@ -125,7 +128,7 @@ impl Console {
         let limit = scaled(limit);
         let awaited = "the machine to end";
         if self.process.wire.wait(limit, |heard| heard.ended().then_some(())).is_none() {
-            return Err(Failure::Timeout { after: limit, evidence: self.evidence(awaited) });
+            return Err(Failure::Timeout { after: limit, evidence: self.process.evidence(awaited, true) });
         }
         match self.ended(awaited) {
             Failure::Exit(status, _) => {
@@ -151,6 +154,11 @@ impl Console {
         self.process.pid
     }
 
+    /// Every CPU's state and call stack, for looking into a hang.
+    pub fn stacks(&self) -> String {
+        self.process.stacks()
+    }
+
     /// Ends the machine at once, as pulling its plug would.
     pub fn kill(&self) {
         self.process.kill();
@@ -173,7 +181,7 @@ impl Console {
         match wake {
             Some(Wake::Found) => {}
             Some(Wake::Ended) => return Err(self.ended(awaited)),
-            None => return Err(Failure::Timeout { after: limit, evidence: self.evidence(awaited) }),
+            None => return Err(Failure::Timeout { after: limit, evidence: self.process.evidence(awaited, true) }),
         }
         let answer = match needle {
             ReadUntil::Regex(regex) => self.session.exp_regex(regex.as_str()),
@@ -196,7 +204,7 @@ impl Console {
                 heard.console.is_empty(),
             ))
         });
-        let evidence = self.evidence(awaited);
+        let evidence = self.process.evidence(awaited, false);
         match end {
             None => Failure::BootFailed { cause: "QEMU closed its console and hangs".into(), evidence },
             Some((Ending::Exit(status), ..)) => Failure::Exit(status, evidence),
@@ -208,16 +216,12 @@ impl Console {
             Some((Ending::Panic, log, _)) => Failure::Panic { report: panic_report(&self.kernel, &log), evidence },
         }
     }
-
-    fn evidence(&self, awaited: &str) -> Evidence {
-        let wire = &self.process.wire;
-        Evidence { transcript: wire.path().to_path_buf(), tail: wire.tail(), awaited: awaited.to_string() }
-    }
 }
 
 /// The panic report in the kernel's log, its addresses explained as far as `kernel` can be read.
 pub fn panic_report(kernel: &Path, log: &str) -> String {
-    let start = log.find("panic").map_or(0, |at| log[..at].rfind('\n').map_or(0, |line| line + 1));
+    let found = log.find("kernel panic").or_else(|| log.find("panic"));
+    let start = found.map_or(0, |at| log[..at].rfind('\n').map_or(0, |line| line + 1));
     let report = &log[start..];
     match Symbols::load(kernel) {
         Ok(symbols) => symbols.annotate(report),

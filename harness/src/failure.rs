@@ -17,6 +17,8 @@ pub struct Evidence {
     pub tail: String,
     /// What the caller was waiting for.
     pub awaited: String,
+    /// Where every CPU was, if the machine still lived.
+    pub stacks: String,
 }
 
 /// Why a request to the harness failed. `Debug` reads like `Display`, so that a test's `expect` shows it to people.
@@ -27,25 +29,25 @@ pub enum Failure {
         /// The limit that passed.
         after: Duration,
         /// What was seen until then.
-        evidence: Evidence,
+        evidence: Box<Evidence>,
     },
     /// The kernel panicked.
     Panic {
         /// The panic report of the kernel, each code address followed by its function, file and line.
         report: String,
         /// What was seen until then.
-        evidence: Evidence,
+        evidence: Box<Evidence>,
     },
     /// The machine reset itself (a triple fault, or a reboot) although nobody asked it to.
-    Reboot(Evidence),
+    Reboot(Box<Evidence>),
     /// The machine ended with this status while something else was awaited; 0 is a plain power-off.
-    Exit(u8, Evidence),
+    Exit(u8, Box<Evidence>),
     /// The machine ended before it was up, or QEMU itself refused to run it.
     BootFailed {
         /// QEMU's own words, or how it ended.
         cause: String,
         /// What was seen until then.
-        evidence: Evidence,
+        evidence: Box<Evidence>,
     },
     /// There was no machine to talk to: something on the host is missing or broken.
     Setup(String),
@@ -86,6 +88,9 @@ impl fmt::Display for Failure {
                 for line in evidence.tail.lines() {
                     write!(f, "\n  | {line}")?;
                 }
+            }
+            for line in evidence.stacks.lines() {
+                write!(f, "\n  {line}")?;
             }
         }
         Ok(())

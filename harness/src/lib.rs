@@ -15,6 +15,7 @@ mod failure;
 pub mod fixture;
 mod guest;
 pub mod machine;
+mod monitor;
 mod process;
 mod slot;
 mod stamp;

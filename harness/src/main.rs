@@ -22,7 +22,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Boot to a shell at this terminal; Ctrl-A X leaves
+    /// Boot to a shell at this terminal; Ctrl-A X leaves, Ctrl-A B shows the CPUs' call stacks
     Shell(cli::shell::Options),
     /// Boot, run one command, print its output, exit with its status
     Run(cli::run::Options),

@@ -5,8 +5,9 @@
 //! be killed, the kernel kills QEMU: `setpriv --pdeathsig` arranges that without `unsafe` here. The signal comes when the
 //! *thread* that forked ends, so one thread that lives as long as the process does all the forking.
 
-use crate::failure::Failure;
+use crate::failure::{Evidence, Failure};
 use crate::machine::Machine;
+use crate::monitor::Monitor;
 use crate::wire::{Gone, Wire};
 use crate::workspace;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -35,9 +36,28 @@ pub struct Process {
     /// QEMU's process id.
     pub pid: u32,
     pidfd: OwnedFd,
+    monitor: Monitor,
+    kernel: PathBuf,
 }
 
 impl Process {
+    /// What is known about this machine now, for a failure: `awaited` is what did not come. With `stacks`, QEMU is asked
+    /// where every CPU is.
+    pub fn evidence(&self, awaited: &str, stacks: bool) -> Box<Evidence> {
+        let stacks = if stacks { self.stacks() } else { String::new() };
+        Box::new(Evidence {
+            transcript: self.wire.path().to_path_buf(),
+            tail: self.wire.tail(),
+            awaited: awaited.to_string(),
+            stacks,
+        })
+    }
+
+    /// Every CPU's state and call stack; empty when QEMU does not tell.
+    pub fn stacks(&self) -> String {
+        self.monitor.stacks(&self.kernel).unwrap_or_default()
+    }
+
     /// Ends QEMU at once. Harmless when it is gone already.
     pub fn kill(&self) {
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
@@ -66,8 +86,9 @@ pub fn spawn(machine: &Machine) -> Result<Process, Failure> {
     let starting = |e: io::Error| Failure::setup("start QEMU", e);
     let (console, console_end) = UnixStream::pair().map_err(starting)?;
     let (serial, serial_end) = UnixStream::pair().map_err(starting)?;
+    let monitor = Monitor::listen()?;
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(qemu).args(machine.arguments());
+    command.args(["--pdeathsig", "KILL", "--"]).arg(qemu).args(machine.arguments()).args(monitor.arguments());
     command.stdin(OwnedFd::from(console_end)).stdout(OwnedFd::from(serial_end)).stderr(Stdio::piped());
     let child = fork_elsewhere(command).map_err(starting)?;
     let id = child.id();
@@ -76,7 +97,7 @@ pub fn spawn(machine: &Machine) -> Result<Process, Failure> {
     let pidfd = pidfd.map_err(|e| starting(e.into()))?;
     let heard = Arc::clone(&wire);
     std::thread::spawn(move || reap(child, &heard));
-    Ok(Process { console, serial, wire, pid: id, pidfd })
+    Ok(Process { console, serial, wire, pid: id, pidfd, monitor, kernel: machine.kernel.clone() })
 }
 
 /// Waits for QEMU's end and puts it on the wire.

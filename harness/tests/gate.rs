@@ -36,3 +36,8 @@ fn the_kernel_passes_clippy() {
 fn the_userland_passes_clippy() {
     cargo("clippy -q -p user -p conductor --target x86_64-unknown-linux-musl -- -D warnings");
 }
+
+#[test]
+fn the_guest_crates_pass_their_unit_tests() {
+    cargo("test -q -p hal -p kernel -p user -p conductor --lib");
+}

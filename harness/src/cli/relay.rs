@@ -1,13 +1,12 @@
 //! relay: a person's terminal and a machine's console, joined.
 //!
 //! [`relay`] puts the terminal into raw mode, copies both ways until the machine ends or the person types Ctrl-A X, and
-//! restores the terminal on every way out. Without a terminal (a pipe, a file) it works too: the input's end is typed as
+//! restores the terminal on every way out. Ctrl-A B shows every CPU's call stack. Without a terminal (a pipe, a file) it works too: the input's end is typed as
 //! Ctrl-D, and line ends come out as a host program expects them.
 
 use harness::{Ending, Failure, Line, Machine, Process, Tee, decode, panic_report, spawn};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 use std::io::{IsTerminal, Read, Write, stdin, stdout};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -70,7 +69,7 @@ pub fn relay(machine: &Machine) -> Result<u8, Failure> {
     let left = Arc::new(AtomicBool::new(false));
     let (typist, leaving) = (Arc::clone(&process), Arc::clone(&left));
     std::thread::spawn(move || {
-        if type_input(&typist.console, raw) {
+        if type_input(&typist, raw) {
             leaving.store(true, Ordering::SeqCst);
             typist.kill();
         }
@@ -93,11 +92,7 @@ pub fn outcome(machine: &Machine, process: &Process) -> Result<u8, Failure> {
     let log = String::from_utf8_lossy(&heard.serial).into_owned();
     let ending = heard.gone.as_ref().map(|gone| decode(gone, &heard.serial));
     drop(heard);
-    let evidence = harness::Evidence {
-        transcript: process.wire.path().to_path_buf(),
-        tail: process.wire.tail(),
-        awaited: "the machine to end by itself".into(),
-    };
+    let evidence = process.evidence("the machine to end by itself", false);
     match ending {
         Some(Ending::Exit(status)) => Ok(status),
         Some(Ending::Panic) => Err(Failure::Panic { report: panic_report(&machine.kernel, &log), evidence }),
@@ -108,7 +103,8 @@ pub fn outcome(machine: &Machine, process: &Process) -> Result<u8, Failure> {
 }
 
 /// Copies what is typed to the console; true when the person wants to leave.
-fn type_input(mut console: &UnixStream, raw: bool) -> bool {
+fn type_input(process: &Process, raw: bool) -> bool {
+    let mut console = &process.console;
     let mut escaped = false;
     let mut last = b'\n';
     let mut piece = [0; 1024];
@@ -122,6 +118,10 @@ fn type_input(mut console: &UnixStream, raw: bool) -> bool {
             match (raw, escaped, byte) {
                 (true, false, ESCAPE) => escaped = true,
                 (true, true, b'x' | b'X') => return true,
+                (true, true, b'b' | b'B') => {
+                    show(&to_terminal(format!("\n{}", process.stacks()).as_bytes()));
+                    escaped = false;
+                }
                 (true, true, byte) => {
                     // Ctrl-A twice is one for the guest; any other pair goes through as typed.
                     typed.extend((byte != ESCAPE).then_some(ESCAPE));

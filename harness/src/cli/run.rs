@@ -7,7 +7,7 @@ use crate::cli::MachineOptions;
 use crate::cli::relay::{LineEnds, outcome, show};
 use clap::Args;
 use harness::deadline::{RUN, scaled};
-use harness::{Evidence, Failure, Line, Tee, spawn};
+use harness::{Failure, Line, Tee, spawn};
 use std::io::Write;
 use std::time::Duration;
 
@@ -50,11 +50,7 @@ pub fn run(options: &Options) -> Result<u8, Failure> {
     let limit = options.timeout.map_or(RUN, Duration::from_secs);
     let limit = scaled(limit);
     if process.wire.wait(limit, |heard| heard.ended().then_some(())).is_none() {
-        let evidence = Evidence {
-            transcript: process.wire.path().to_path_buf(),
-            tail: process.wire.tail(),
-            awaited: format!("the end of `{}`", options.command.join(" ")),
-        };
+        let evidence = process.evidence(&format!("the end of `{}`", options.command.join(" ")), true);
         return Err(Failure::Timeout { after: limit, evidence });
     }
     let _ = printing.join();

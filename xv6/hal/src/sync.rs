@@ -1,6 +1,10 @@
 //! Spin locks, ranked. The kernel runs with interrupts off, so a lock is only a flag; whoever spins for it still answers TLB
 //! shootdowns and stop requests ([`crate::cpu::pause`]). Debug builds check the order of [`Rank`]s on each CPU.
 
+mod sleep;
+
+pub use sleep::{Exclusive, Shared, SleepCell};
+
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -14,14 +18,28 @@ pub enum Rank {
     Namespace,
     /// The shape of the cgroup tree, and who is where in it.
     CgroupTree,
+    /// One thread's place in the cgroup tree.
+    Charge,
     /// One cgroup's state.
     Cgroup,
-    /// The process tree: parents, groups, sessions, pid tables.
+    /// The process tree: parents, groups, sessions.
     TaskTree,
-    /// One task's or thread group's state.
+    /// One process's relatives.
     Task,
-    /// Signal state.
-    Signal,
+    /// The members of a process group.
+    Group,
+    /// A pid namespace's numbers.
+    PidTable,
+    /// A process's threads.
+    Threads,
+    /// What a process does with each signal.
+    SigActions,
+    /// What a process has pending.
+    ProcessSignals,
+    /// What a thread blocks and has pending.
+    ThreadSignals,
+    /// What a thread may share with others: memory, files, credentials.
+    TaskParts,
     /// A file-descriptor table, a working directory.
     Files,
     /// The mount tree.
@@ -48,8 +66,12 @@ pub enum Rank {
     Futex,
     /// Wait queues.
     Wait,
+    /// Interval timers of processes.
+    Alarm,
     /// Timer queues.
     Timer,
+    /// Whether a thread runs, waits or sleeps.
+    TaskPhase,
     /// Run queues.
     RunQueue,
     /// Small leaf locks that take nothing below but hal's own.

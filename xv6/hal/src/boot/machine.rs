@@ -5,7 +5,7 @@ use super::pvh::{MemoryRange, StartInfo};
 use super::{acpi, smp};
 use crate::cpu::local::LOCALS;
 use crate::cpu::setup;
-use crate::frame::{SIZE, buddy};
+use crate::frame::{Frame, SIZE, buddy};
 use crate::irq::{apic, ioapic};
 use crate::paging::kernel;
 use crate::phys::direct;
@@ -63,6 +63,8 @@ pub(crate) extern "C" fn boot_main(start_info: u64) -> ! {
         let mut early = kernel::Early { next: (end - KERNEL_BASE) as u64 };
         kernel::init(&mut early, top);
         give_memory(&ranges[..count], early.next);
+        // While there surely is memory for it.
+        drop(Frame::zero_page());
         CMDLINE.call_once(|| {
             let text = CStr::from_ptr(direct(info.cmdline).cast());
             String::from_utf8_lossy(text.to_bytes()).into_owned()

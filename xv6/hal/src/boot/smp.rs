@@ -20,12 +20,12 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 const TRAMPOLINE: u64 = 0x8000;
 
 static FOUND: AtomicUsize = AtomicUsize::new(1);
-/// The number of the CPU being started.
-static STARTING: AtomicUsize = AtomicUsize::new(0);
-/// The stack it starts on, for its first few calls.
-static START_STACK: AtomicU64 = AtomicU64::new(0);
-/// The stack it then runs on, its idle thread's.
-static STACK_TOP: AtomicU64 = AtomicU64::new(0);
+/// The number of the next CPU to come up: they start all at once, and take what numbers they get.
+static TICKET: AtomicU64 = AtomicU64::new(1);
+/// The stacks they start on, for their first few calls: the boot's page tables do not map the stacks' part.
+static START_STACKS: [AtomicU64; cpu::MAX] = [const { AtomicU64::new(0) }; cpu::MAX];
+/// The ends of the stacks they then run on, their idle threads'.
+static STACKS: [AtomicU64; cpu::MAX] = [const { AtomicU64::new(0) }; cpu::MAX];
 static ENTRY: Once<fn() -> !> = Once::new();
 
 /// CPUs found, this one included.
@@ -48,6 +48,7 @@ pub fn init(tables: &Tables) {
 unsafe extern "C" {
     static trampoline_start: u8;
     static trampoline_end: u8;
+    static boot_pml4: AtomicU64;
 }
 
 global_asm!(
@@ -59,7 +60,7 @@ trampoline_start:
     cld
     xor ax, ax
     mov ds, ax
-    mov bx, trampoline_table
+    mov bx, offset trampoline_table
     lgdt [bx]
     mov eax, 0x11                   # PE
     mov cr0, eax
@@ -85,8 +86,11 @@ trampoline_start:
     .long {at} + 3f - trampoline_start
     .word 8
     .code64
-3:  movabs rax, offset {stack}
-    mov rsp, [rax]
+3:  mov edi, 1
+    movabs rax, offset {ticket}
+    lock xadd [rax], rdi            # this CPU's number
+    movabs rax, offset {stacks}
+    mov rsp, [rax + rdi * 8]
     xor ebp, ebp
     movabs rax, offset {main}
     call rax
@@ -102,11 +106,12 @@ trampoline_end:
     "#,
     at = const TRAMPOLINE,
     back = const BACK,
-    stack = sym START_STACK,
+    ticket = sym TICKET,
+    stacks = sym START_STACKS,
     main = sym main,
 );
 
-/// Starts the others, one after another, and waits for each.
+/// Starts the others, and waits for them.
 pub fn start(entry: fn() -> !) {
     let count = found();
     if count == 1 || ENTRY.get().is_some() {
@@ -118,21 +123,27 @@ pub fn start(entry: fn() -> !) {
     unsafe { crate::mem::copy(direct(TRAMPOLINE), from, to as usize - from as usize) };
     for (cpu, local) in LOCALS.iter().enumerate().take(count).skip(1) {
         let stack = Stack::new(BOOT_STACK_PAGES).expect("memory for a CPU's stack");
-        // The boot's page tables do not map the stacks' part: it starts on its switch stack.
-        START_STACK.store(local.switch_stack_end(), Ordering::Relaxed);
-        STACK_TOP.store(stack.top(), Ordering::Relaxed);
+        STACKS[cpu].store(stack.top(), Ordering::Relaxed);
         core::mem::forget(stack);
-        STARTING.store(cpu, Ordering::Release);
-        apic::start_cpu(local.apic_id.load(Ordering::Relaxed), (TRAMPOLINE >> 12) as u8);
-        while super::online() & 1 << cpu == 0 {
-            cpu::pause();
-        }
+        START_STACKS[cpu].store(local.switch_stack_end(), Ordering::Release);
     }
+    for local in &LOCALS[1..count] {
+        apic::start_cpu(local.apic_id.load(Ordering::Relaxed), (TRAMPOLINE >> 12) as u8);
+    }
+    while super::online().count_ones() < count as u32 {
+        cpu::pause();
+    }
+    retire_identity_map();
 }
 
-/// The first Rust function of another CPU.
-extern "C" fn main() -> ! {
-    let index = STARTING.load(Ordering::Acquire);
+/// Takes the identity map, which is writable and executable, out of the boot's page table: nobody needs it any more.
+fn retire_identity_map() {
+    // SAFETY: no CPU runs on the boot's page table now.
+    unsafe { boot_pml4.store(0, Ordering::Relaxed) };
+}
+
+/// The first Rust function of another CPU, which took number `index`.
+extern "C" fn main(index: usize) -> ! {
     // SAFETY: this is CPU `index`, here once; the kernel's page table maps all that the boot's does but the identity map.
     unsafe {
         x86::set_cr3(kernel::root());
@@ -141,7 +152,7 @@ extern "C" fn main() -> ! {
         setup::init(&LOCALS[index], entry::syscall_entry as *const () as usize);
         apic::init();
         apic::unmask_timer();
-        run_on(STACK_TOP.load(Ordering::Relaxed), on_stack)
+        run_on(STACKS[index].load(Ordering::Relaxed), on_stack)
     }
 }
 

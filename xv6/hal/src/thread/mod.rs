@@ -13,6 +13,10 @@ pub use machine::{Context, switch};
 #[cfg(not(target_os = "none"))]
 pub use hosted::{Context, switch};
 
+mod held;
+
+pub use held::{adopt, finish_switch, switch_to};
+
 #[cfg(not(target_os = "none"))]
 mod hosted {
     use alloc::boxed::Box;

@@ -1,7 +1,23 @@
-//! Namespaces (namespaces(7)).
+//! Namespaces (namespaces(7)): what a group of processes sees as its own pids, host name, mounts, users, IPC, network and cgroups.
+//!
+//! Key types: [`NsProxy`], the set a thread is in; [`PidNamespace`], [`UtsNamespace`], [`IpcNamespace`], [`NetNamespace`],
+//! [`CgroupNamespace`], [`UserNamespace`]; [`NsRef`], any one of them, as `/proc/PID/ns/X` and setns(2) handle them.
+//! The mount namespace lives in `vfs`. Each has a [`NsCommon`]: its inode number and the user namespace that owns it.
+//!
+//! Locks: a namespace guards its own small state with a spin lock (`Rank::Namespace`); a proxy is immutable and shared.
 
+mod change;
+mod file;
+pub mod pid;
+mod proxy;
+mod simple;
 mod user;
 
+pub use change::{enter_new_user, in_user, may_enter};
+pub use file::NsFile;
+pub use pid::PidNamespace;
+pub use proxy::{CloneNs, NsProxy, NsRef};
+pub use simple::{CgroupNamespace, IpcNamespace, NetNamespace, UtsNamespace};
 pub use user::{IdMap, IdRange, UserNamespace};
 
 use alloc::sync::Arc;
@@ -22,13 +38,7 @@ impl NsCommon {
     }
 }
 
-/// The set of namespaces a thread is in.
-pub struct NsProxy {
-    /// Mounts.
-    pub mnt: Arc<crate::vfs::MountNamespace>,
-}
-
-/// The next namespace inode number.
+/// The next namespace inode number; the first are Linux's own for the initial namespaces.
 pub(crate) fn next_ino() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0xF000_0000);
     NEXT.fetch_add(1, Ordering::Relaxed)

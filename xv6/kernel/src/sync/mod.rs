@@ -1,90 +1,55 @@
-//! Sleeping locks and wait queues.
+//! Waiting without spinning: [`Mutex`] and [`RwLock`], which sleep, [`WaitQueue`], on which threads wait for a condition, and
+//! [`Poller`], one waiter for many queues.
+//!
+//! Short critical sections that never sleep use `hal::sync::SpinLock` instead; its ranks are `hal::sync::Rank`. The sleeping locks have
+//! one order too: [`Rank`], outermost first, checked for each thread in debug builds. Every sleeping lock lies outside
+//! every spin lock, so sleeping under a spin lock is a panic in debug builds.
 
-use crate::error::Result;
-use hal::sync::{SpinGuard, SpinLock};
+mod mutex;
+mod poller;
+mod rwlock;
+mod wait;
 
-/// Order of sleeping locks.
+pub use mutex::{Mutex, MutexGuard};
+pub use poller::Poller;
+pub use rwlock::{ReadGuard, RwLock, WriteGuard};
+pub use wait::{WaitQueue, Waiter};
+
+/// The one order of sleeping locks, outermost first: a lock may be taken while holding only locks of the same or a smaller
+/// rank. Two locks of one rank need an order of their own (parent before child, lower address first).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
+#[repr(u8)]
 pub enum Rank {
+    /// A file's offset (`vfs::File`), held across a whole read or write.
     FileOffset,
+    /// A terminal's line discipline.
     Tty,
+    /// The shape of a mount tree.
     MountTopology,
+    /// The cgroup tree.
     CgroupTree,
+    /// What a namespace holds.
     Namespace,
+    /// One rename at a time in a file system (overlay, and the VFS between directories).
     Rename,
+    /// A directory's entries (parent before child).
     Directory,
+    /// A copy-up in progress.
     CopyUp,
+    /// A file's content and metadata.
     Inode,
+    /// A regular file's size and the order of its writes.
+    FileContent,
+    /// A pipe's or FIFO's buffer.
     Pipe,
+    /// An address space's areas. Inside `Inode`: a user copy under an inode lock may fault.
     AddressSpace,
+    /// Filling or writing back pages of a cache.
     PageCacheFill,
+    /// A file system's log or big lock.
     FsLog,
+    /// A block device's queue.
     BlockDevice,
+    /// Locks that take no other sleeping lock inside.
     Leaf,
-}
-
-/// A lock.
-pub struct Mutex<T>(SpinLock<T>);
-/// Its guard.
-pub type MutexGuard<'a, T> = SpinGuard<'a, T>;
-impl<T> Mutex<T> {
-    /// New.
-    pub const fn new(_rank: Rank, name: &'static str, value: T) -> Mutex<T> {
-        Mutex(SpinLock::new(hal::sync::Rank::Leaf, name, value))
-    }
-    /// Lock.
-    pub fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock()
-    }
-    /// Lock, if free.
-    pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.0.try_lock()
-    }
-    /// The value, through the only reference.
-    pub fn get_mut(&mut self) -> &mut T {
-        self.0.get_mut()
-    }
-}
-
-/// Waiters.
-pub struct WaitQueue;
-impl Default for WaitQueue {
-    fn default() -> Self {
-        WaitQueue::new()
-    }
-}
-impl WaitQueue {
-    /// New.
-    pub const fn new() -> WaitQueue {
-        WaitQueue
-    }
-    /// Wakes one.
-    pub fn wake_one(&self) {}
-    /// Wakes all.
-    pub fn wake_all(&self) {}
-    /// Waits.
-    pub fn wait<R>(&self, mut cond: impl FnMut() -> Option<R>) -> R {
-        cond().expect("a condition that holds")
-    }
-    /// Waits.
-    pub fn wait_interruptible<R>(&self, _deadline: Option<u64>, mut cond: impl FnMut() -> Option<R>) -> Result<R> {
-        Ok(cond().expect("a condition that holds"))
-    }
-}
-
-/// One waiter for any of several wait queues (poll(2)).
-#[derive(Default)]
-pub struct Poller;
-impl Poller {
-    /// New.
-    pub fn new() -> Poller {
-        Poller
-    }
-    /// Joins.
-    pub fn register(&mut self, _queue: &WaitQueue) {}
-    /// Waits.
-    pub fn wait(&self, _deadline: Option<u64>) -> Result<bool> {
-        Ok(false)
-    }
 }

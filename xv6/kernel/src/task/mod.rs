@@ -1,7 +1,74 @@
-//! Threads, processes, signals, scheduling.
+//! Threads and processes: scheduling, birth and death, credentials, signals, groups and sessions, futexes.
+//!
+//! Key types: [`Task`], a thread; [`Process`], a thread group; [`Pid`], what a number in a pid table names; [`Cred`];
+//! [`ProcessGroup`] and [`Session`]. A user thread lives in [`user::run`]: user code, then a system call or a fault, then signals.
+//!
+//! Neighbours: `syscall` calls in here; `mm`, `vfs`, `ns` and `cgroup` hold what a thread uses; `sync` sleeps through [`sched`].
+//!
+//! Locks, outermost first: `process::tree`, `Process::family`, a group's members, pid tables, thread lists, signal actions, process signals, thread signals,
+//! a thread's parts. `hal::sync::Rank` has them in this order.
 
+pub mod clone;
 pub mod cred;
-pub use cred::{Cap, Cred};
+mod exec;
+mod exit;
+pub mod futex;
+pub mod group;
+mod itimer;
+pub mod locks;
+mod pid;
+pub mod pidfd;
+pub mod process;
+pub mod rlimit;
+pub mod sched;
+pub mod signal;
+mod thread;
+mod user;
+pub mod wait;
 
-/// A thread.
-pub struct Task;
+pub use cred::{Cap, CapSet, Cred};
+pub use exec::exec_commit;
+pub use exit::{exit_group, exit_thread};
+pub use group::{ControllingTty, ProcessGroup, Session};
+pub use pid::Pid;
+pub use process::{CpuTimes, Process, all_in};
+pub use sched::{breathe, spawn_kernel, with_current};
+pub use signal::{fatal_signal_pending, signal_pending};
+pub use thread::Task;
+pub use user::start_init;
+
+use alloc::sync::{Arc, Weak};
+use hal::sync::Lazy;
+
+/// The running thread. Panics on an idle or booting CPU, where no kernel code that needs one runs.
+pub fn current() -> Arc<Task> {
+    sched::current().expect("kernel code that needs a thread runs in one")
+}
+
+/// The running thread; `None` on an idle or booting CPU and in host tests.
+pub fn try_current() -> Option<Arc<Task>> {
+    sched::current()
+}
+
+/// Whether a signal waits for the running thread.
+pub fn signal_pending_current() -> bool {
+    let mut pending = false;
+    with_current(|task| pending = signal_pending(task));
+    pending
+}
+
+/// The session of the running thread.
+pub fn session_of_current() -> Arc<Session> {
+    current().process.session()
+}
+
+/// The process that kernel threads belong to: pid 0, in no table, no memory, no files.
+pub(crate) fn kernel_process() -> &'static Arc<Process> {
+    static KERNEL: Lazy<Arc<Process>> = Lazy::new(|| {
+        let pid = Pid::kernel();
+        let session = Session::new(pid.clone());
+        let group = ProcessGroup::new(pid.clone(), session);
+        Process::new(pid, Weak::new(), group, rlimit::Limits::default(), 0)
+    });
+    &KERNEL
+}

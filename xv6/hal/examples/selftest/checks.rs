@@ -1,0 +1,38 @@
+//! The checks, one function each.
+
+use crate::{machine, memory, smp, user};
+use hal::{boot, power, println, time};
+
+/// Runs all checks.
+pub fn run() -> ! {
+    println!("kernel_main after {} us, cmdline {:?}", time::now_ns() / 1000, boot::cmdline());
+    match boot::cmdline() {
+        "panic" => panic!("as asked"),
+        "fault" => machine::fault(),
+        "overflow" => println!("{}", machine::overflow(1)),
+        "exit" => power::exit(42),
+        _ => {}
+    }
+    memory::frames();
+    memory::heap();
+    memory::speed();
+    machine::timer();
+    user::events();
+    user::copies();
+    user::fpu();
+    user::speed();
+    machine::threads();
+    smp::all();
+    println!("selftest passed");
+    power::exit(0)
+}
+
+/// Prints what `count` runs of `f` take each.
+pub fn measure(what: &str, count: u64, mut f: impl FnMut()) {
+    let start = time::now_ns();
+    for _ in 0..count {
+        f();
+    }
+    let each = (time::now_ns() - start) * 10 / count;
+    println!("  {what}: {}.{} ns", each / 10, each % 10);
+}

@@ -1,0 +1,21 @@
+//! The end of the machine: what reboot(2) asks for, and what happens when init ends.
+//!
+//! File systems are written back first by whoever asks (init does `sync`); here only the exit is chosen. No locks.
+
+/// Ends QEMU with `status`: the host sees it as the exit status of the run.
+pub fn exit(status: u8) -> ! {
+    hal::power::exit(status)
+}
+
+/// Powers off.
+pub fn off() -> ! {
+    hal::power::off()
+}
+
+/// Process 1 ended with wait(2) status `status`: there is nothing left to run. Its exit status becomes the machine's, 1 for a killed init.
+pub fn halt_after_init(status: u32) -> ! {
+    match status & 0x7f {
+        0 => exit((status >> 8) as u8),
+        _ => exit(1),
+    }
+}

@@ -1,0 +1,289 @@
+//! [`Process`]: a thread group, as the rest of the system knows it: pid, parent and children, group, limits, exit status.
+//!
+//! Its threads are [`Task`]s. A process is born in `clone`, becomes a zombie in `exit`, and is reaped in `wait`.
+//!
+//! Locks: [`tree`], one spin lock for every change of who is whose parent, child or group member; `family`, `threads` and `limits` are
+//! small spin locks inside it, taken one at a time; `signals` (`Rank::ProcessSignals`) may be taken under `tree`.
+
+use super::cred::Cred;
+use super::group::{ProcessGroup, Session};
+use super::rlimit::Limits;
+use super::signal::ProcessSignals;
+use super::{Pid, Task};
+use crate::cgroup::TaskCharge;
+use crate::ns::PidNamespace;
+use crate::sync::WaitQueue;
+use crate::vfs::File;
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use hal::sync::{Rank, SpinGuard, SpinLock};
+
+static TREE: SpinLock<()> = SpinLock::new(Rank::TaskTree, "process tree", ());
+
+/// Serialises every change of the process tree: parents, children, groups, sessions, exits.
+pub fn tree() -> SpinGuard<'static, ()> {
+    TREE.lock()
+}
+
+/// Who a process belongs to.
+pub(super) struct Family {
+    pub(super) parent: Weak<Process>,
+    /// By their number in the initial namespace.
+    pub(super) children: BTreeMap<u32, Arc<Process>>,
+    pub(super) group: Arc<ProcessGroup>,
+}
+
+/// The threads that live.
+#[derive(Default)]
+pub(super) struct Threads {
+    pub(super) list: Vec<Arc<Task>>,
+}
+
+/// What stays of a process after its last thread, for wait(2) and `/proc`.
+pub(super) struct Remains {
+    pub(super) comm: [u8; 16],
+    pub(super) cred: Arc<Cred>,
+}
+
+/// CPU time in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTimes {
+    /// In user mode.
+    pub user: u64,
+    /// In the kernel.
+    pub system: u64,
+}
+
+impl CpuTimes {
+    /// The sum of both.
+    pub fn plus(self, other: CpuTimes) -> CpuTimes {
+        CpuTimes { user: self.user + other.user, system: self.system + other.system }
+    }
+}
+
+/// Alive: it has threads.
+const ALIVE: u8 = 0;
+/// All threads have ended; the parent has not waited yet.
+const ZOMBIE: u8 = 1;
+/// Waited for: gone from all tables.
+const REAPED: u8 = 2;
+
+/// A process.
+pub struct Process {
+    /// Its id.
+    pub pid: Arc<Pid>,
+    /// When it started, on the monotonic clock.
+    pub start_ns: u64,
+    pub(super) family: SpinLock<Family>,
+    pub(super) threads: SpinLock<Threads>,
+    pub(super) signals: SpinLock<ProcessSignals>,
+    pub(super) limits: SpinLock<Limits>,
+    pub(super) remains: SpinLock<Option<Remains>>,
+    /// The first thread's place in its cgroup, once that thread has ended: uncharged when the process is reaped.
+    pub(super) leader_charge: SpinLock<Option<TaskCharge>>,
+    /// CPU time of ended threads, and of waited-for children.
+    pub(super) spent: SpinLock<(CpuTimes, CpuTimes)>,
+    pub(super) exe: SpinLock<Option<Arc<File>>>,
+    pub(super) timers: super::itimer::Timers,
+    state: AtomicU8,
+    /// The status as wait(2) encodes it, valid once a zombie.
+    pub(super) status: AtomicU32,
+    /// Set when the whole group must end (exit_group, a fatal signal, exec from another thread).
+    pub(super) exiting: AtomicBool,
+    /// A thread executes a program and waits for the others to end.
+    pub(super) executing: AtomicBool,
+    /// An init that ends: its children leave no zombies.
+    pub(super) vanishing_children: AtomicBool,
+    /// The signal the parent gets at exit (clone(2)); 0 for none.
+    pub(super) exit_signal: AtomicU8,
+    /// `PR_SET_CHILD_SUBREAPER`.
+    pub(super) subreaper: AtomicBool,
+    /// An ancestor is a subreaper: orphans must look for it.
+    pub(super) has_subreaper: AtomicBool,
+    /// It has executed a program since its fork (setpgid(2) is then `EACCES` for its parent).
+    pub(super) executed: AtomicBool,
+    /// `PR_SET_DUMPABLE`.
+    pub(super) dumpable: AtomicU8,
+    /// `PR_SET_PDEATHSIG`.
+    pub(super) parent_death_signal: AtomicU8,
+    /// Threads that called execve(2) and wait to be alone wait here; so do those who wait for stops to end.
+    pub(super) threads_gone: WaitQueue,
+    /// Threads of this process that wait for its children.
+    pub(super) child_changed: WaitQueue,
+    /// Whoever watches this process end (pidfds).
+    pub exited: WaitQueue,
+    /// Page faults so far.
+    pub faults: AtomicU64,
+}
+
+impl Process {
+    pub(super) fn new(
+        pid: Arc<Pid>,
+        parent: Weak<Process>,
+        group: Arc<ProcessGroup>,
+        limits: Limits,
+        exit_signal: u8,
+    ) -> Arc<Process> {
+        let family = Family { parent, children: BTreeMap::new(), group };
+        Arc::new(Process {
+            start_ns: hal::time::now_ns(),
+            family: SpinLock::new(Rank::Task, "process family", family),
+            threads: SpinLock::new(Rank::Threads, "thread list", Threads::default()),
+            signals: SpinLock::new(Rank::ProcessSignals, "process signals", ProcessSignals::default()),
+            limits: SpinLock::new(Rank::Leaf, "resource limits", limits),
+            remains: SpinLock::new(Rank::Leaf, "process remains", None),
+            leader_charge: SpinLock::new(Rank::Charge, "leader's charge", None),
+            spent: SpinLock::new(Rank::Leaf, "process times", Default::default()),
+            exe: SpinLock::new(Rank::Leaf, "program file", None),
+            timers: super::itimer::Timers::default(),
+            state: AtomicU8::new(ALIVE),
+            status: AtomicU32::new(0),
+            exiting: AtomicBool::new(false),
+            executing: AtomicBool::new(false),
+            vanishing_children: AtomicBool::new(false),
+            exit_signal: AtomicU8::new(exit_signal),
+            subreaper: AtomicBool::new(false),
+            has_subreaper: AtomicBool::new(false),
+            executed: AtomicBool::new(false),
+            dumpable: AtomicU8::new(1),
+            parent_death_signal: AtomicU8::new(0),
+            threads_gone: WaitQueue::new(),
+            child_changed: WaitQueue::new(),
+            exited: WaitQueue::new(),
+            faults: AtomicU64::new(0),
+            pid,
+        })
+    }
+
+    /// Lets the process be found by its pid. Under the tree lock, once it has its relatives.
+    pub(super) fn publish(self: &Arc<Self>) {
+        self.pid.set_process(Arc::downgrade(self));
+    }
+
+    /// The parent; `None` for the first process, for kernel threads, and once reaped.
+    pub fn parent(&self) -> Option<Arc<Process>> {
+        self.family.lock().parent.upgrade()
+    }
+
+    /// The parent's number as `namespace` sees it; 0 if it does not.
+    pub fn parent_nr(&self, namespace: &PidNamespace) -> u32 {
+        self.parent().map_or(0, |parent| parent.pid.nr_or_zero(namespace))
+    }
+
+    /// The children, zombies too, oldest first by pid.
+    pub fn children(&self) -> Vec<Arc<Process>> {
+        self.family.lock().children.values().cloned().collect()
+    }
+
+    /// The process group.
+    pub fn group(&self) -> Arc<ProcessGroup> {
+        self.family.lock().group.clone()
+    }
+
+    /// The session.
+    pub fn session(&self) -> Arc<Session> {
+        self.family.lock().group.session.clone()
+    }
+
+    /// True if it leads its session.
+    pub fn is_session_leader(&self) -> bool {
+        Arc::ptr_eq(&self.session().pid, &self.pid)
+    }
+
+    /// The threads that live now.
+    pub fn threads(&self) -> Vec<Arc<Task>> {
+        self.threads.lock().list.clone()
+    }
+
+    /// How many threads live now.
+    pub fn thread_count(&self) -> usize {
+        self.threads.lock().list.len()
+    }
+
+    /// The first thread, or the oldest that lives; `None` for a zombie.
+    pub fn leader(&self) -> Option<Arc<Task>> {
+        self.threads.lock().list.first().cloned()
+    }
+
+    /// True once all threads have ended (reaped or not).
+    pub fn is_zombie(&self) -> bool {
+        self.state.load(Ordering::Acquire) != ALIVE
+    }
+
+    /// True once waited for.
+    pub fn is_reaped(&self) -> bool {
+        self.state.load(Ordering::Acquire) == REAPED
+    }
+
+    pub(super) fn set_zombie(&self) {
+        self.state.store(ZOMBIE, Ordering::Release);
+    }
+
+    /// Zombie to reaped; false if somebody else was faster.
+    pub(super) fn claim(&self) -> bool {
+        self.state.compare_exchange(ZOMBIE, REAPED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// True while it is stopped by a signal.
+    pub fn is_stopped(&self) -> bool {
+        self.signals.lock().stopped.is_some()
+    }
+
+    /// True if it is number 1 of its pid namespace.
+    pub fn is_ns_init(&self) -> bool {
+        self.pid.own() == 1
+    }
+
+    /// The wait(2) status of a zombie.
+    pub fn status(&self) -> u32 {
+        self.status.load(Ordering::Acquire)
+    }
+
+    /// The name of the first thread (comm).
+    pub fn comm(&self) -> Vec<u8> {
+        match self.leader() {
+            Some(task) => task.comm(),
+            None => {
+                self.remains.lock().as_ref().map_or_else(Vec::new, |remains| super::thread::comm_text(&remains.comm))
+            }
+        }
+    }
+
+    /// The first thread's credentials (kept for a zombie).
+    pub fn cred(&self) -> Option<Arc<Cred>> {
+        match self.leader() {
+            Some(task) => Some(task.cred()),
+            None => self.remains.lock().as_ref().map(|remains| remains.cred.clone()),
+        }
+    }
+
+    /// The program file.
+    pub fn exe(&self) -> Option<Arc<File>> {
+        self.exe.lock().clone()
+    }
+
+    /// CPU time of all threads so far.
+    pub fn times(&self) -> CpuTimes {
+        let spent = self.spent.lock().0;
+        self.threads().iter().fold(spent, |sum, task| sum.plus(task.times()))
+    }
+
+    /// CPU time of the children waited for.
+    pub fn child_times(&self) -> CpuTimes {
+        self.spent.lock().1
+    }
+
+    /// One limit of getrlimit(2): (soft, hard).
+    pub fn limit(&self, resource: super::rlimit::Resource) -> (u64, u64) {
+        self.limits.lock().get(resource)
+    }
+}
+
+/// Every process that `namespace` sees, zombies too, in ascending order of pid. A fork in progress is either in the list or will find the signals
+/// that are sent to the processes listed.
+pub fn all_in(namespace: &PidNamespace) -> Vec<Arc<Process>> {
+    let _tree = tree();
+    namespace.pids().iter().filter_map(|pid| pid.process()).filter(|process| !process.is_reaped()).collect()
+}

@@ -1,0 +1,103 @@
+//! What the scheduler keeps for each CPU, and the questions others ask about it.
+//!
+//! Locks: `queue` (`Rank::RunQueue`); `current`, `previous` and `idle_context` are leaves held for a clone or a swap.
+
+use super::super::Task;
+use super::queue::RunQueue;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use hal::PerCpu;
+use hal::sync::{Rank, SpinLock};
+use hal::thread::Context;
+
+pub(super) struct Cpu {
+    pub(super) queue: SpinLock<RunQueue>,
+    /// What runs; `None` while idle.
+    pub(super) current: SpinLock<Option<Arc<Task>>>,
+    /// What ran before, until the CPU is off its stack.
+    pub(super) previous: SpinLock<Option<Arc<Task>>>,
+    /// The boot stack, where the CPU idles.
+    pub(super) idle_context: SpinLock<Option<Arc<Context>>>,
+    pub(super) idle: AtomicBool,
+    /// When the running thread's slice ends; `u64::MAX` if nobody waits.
+    pub(super) slice_end: AtomicU64,
+    /// Time spent idle, in ns.
+    pub(super) idle_ns: AtomicU64,
+    /// Switches so far.
+    pub(super) switches: AtomicU64,
+}
+
+pub(super) static CPUS: PerCpu<Cpu> = PerCpu::new(
+    [const {
+        Cpu {
+            queue: SpinLock::new(Rank::RunQueue, "run queue", RunQueue::new()),
+            current: SpinLock::new(Rank::Leaf, "current thread", None),
+            previous: SpinLock::new(Rank::Leaf, "previous thread", None),
+            idle_context: SpinLock::new(Rank::Leaf, "idle context", None),
+            idle: AtomicBool::new(false),
+            slice_end: AtomicU64::new(u64::MAX),
+            idle_ns: AtomicU64::new(0),
+            switches: AtomicU64::new(0),
+        }
+    }; hal::cpu::MAX],
+);
+
+/// CPUs that are online, bit n for CPU n.
+pub(super) static ONLINE: AtomicU64 = AtomicU64::new(0);
+
+/// The CPUs that are online, bit n for CPU n.
+pub fn online() -> u64 {
+    ONLINE.load(Ordering::Relaxed)
+}
+
+/// Time `cpu` has spent idle, in ns.
+pub fn idle_ns(cpu: usize) -> u64 {
+    CPUS.of(cpu).idle_ns.load(Ordering::Relaxed)
+}
+
+/// Context switches of all CPUs since boot.
+pub fn switches() -> u64 {
+    (0..hal::cpu::MAX).map(|cpu| CPUS.of(cpu).switches.load(Ordering::Relaxed)).sum()
+}
+
+/// Threads that run or wait for a CPU (the first part of `/proc/loadavg`'s fourth field).
+pub fn runnable() -> usize {
+    let of = |cpu: &Cpu| cpu.queue.lock().len() + usize::from(cpu.current.lock().is_some());
+    (0..hal::cpu::MAX).map(|cpu| of(CPUS.of(cpu))).sum()
+}
+
+/// The running thread; `None` on an idle or booting CPU.
+pub fn current() -> Option<Arc<Task>> {
+    CPUS.with(|cpu| cpu.current.lock().clone())
+}
+
+/// Calls `f` with the running thread, without a reference of its own; does nothing when there is none. `f` takes no lock and
+/// does not sleep.
+pub fn with_current(f: impl FnOnce(&Task)) {
+    CPUS.with(|cpu| {
+        if let Some(task) = &*cpu.current.lock() {
+            f(task);
+        }
+    });
+}
+
+/// Writes what runs on this CPU, for a panic's report: takes no lock by waiting.
+pub fn describe(out: &mut dyn core::fmt::Write) {
+    CPUS.with(|cpu| {
+        let Some(current) = cpu.current.try_lock() else { return };
+        let _ = match &*current {
+            Some(task) => {
+                let pid = task.process.pid.global();
+                match task.comm_try() {
+                    Some(comm) => writeln!(
+                        out,
+                        "task {pid} ({})",
+                        core::str::from_utf8(&comm).unwrap_or("?").trim_end_matches('\0')
+                    ),
+                    None => writeln!(out, "task {pid}"),
+                }
+            }
+            None => writeln!(out, "task none (idle)"),
+        };
+    });
+}

@@ -1,0 +1,184 @@
+//! [`Entity`]: what the scheduler keeps of a thread: its kernel context, whether it runs, waits or sleeps, and its CPU time.
+//!
+//! Sleeping is `park` and `unpark` with a token, as `std::thread`'s: an `unpark` before the `park` makes the `park` return at once.
+//!
+//! CPU time: the total is exact, taken at each switch. How much of it was in the kernel is estimated from every
+//! [`SAMPLE`]th system call and fault, since reading the clock at each would cost more than many calls do.
+//!
+//! Locks: `sleep` (`Rank::TaskPhase`), inside wait queues and outside run queues. The rest is atomics written by the running CPU.
+
+use super::super::process::CpuTimes;
+use super::queue::scaled;
+use super::start::Start;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU64, AtomicUsize, Ordering};
+use hal::sync::{Rank, SpinLock};
+use hal::thread::Context;
+
+/// One in this many entries to the kernel is timed.
+const SAMPLE: u64 = 8;
+
+/// Where a thread is between CPU and sleep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// On a CPU.
+    Running,
+    /// In a run queue.
+    Ready,
+    /// Asleep until unparked.
+    Parked,
+    /// Never to run again.
+    Dead,
+}
+
+pub(super) struct Sleep {
+    pub(super) phase: Phase,
+    /// An unpark that came before its park.
+    pub(super) token: bool,
+    pub(super) interruptible: bool,
+}
+
+/// A thread as the scheduler sees it.
+pub struct Entity {
+    pub(super) context: Arc<Context>,
+    pub(super) start: SpinLock<Option<Start>>,
+    pub(super) sleep: SpinLock<Sleep>,
+    /// True until the CPU that left it is off its stack: such a thread stays on that CPU.
+    pub(super) on_cpu: AtomicBool,
+    pub(super) last_cpu: AtomicUsize,
+    pub(super) vruntime: AtomicU64,
+    nice: AtomicI8,
+    affinity: AtomicU64,
+    /// Stopped by a signal (for the state letter only).
+    pub(in super::super) stopped: AtomicBool,
+    /// CPU time up to `since`, in ns.
+    runtime: AtomicU64,
+    /// When it got the CPU it has now.
+    since: AtomicU64,
+    /// Estimated kernel time, in ns.
+    system: AtomicU64,
+    /// Entries to the kernel, and the run time at the start of the one being timed.
+    entries: AtomicU64,
+    sample_start: AtomicU64,
+}
+
+impl Entity {
+    /// A thread with `context`, in no queue yet, that begins with `start` and inherits what a fork inherits.
+    pub(in super::super) fn new(context: Arc<Context>, start: Start, nice: i8, affinity: u64, vruntime: u64) -> Entity {
+        let sleep = Sleep { phase: Phase::Parked, token: false, interruptible: true };
+        Entity {
+            context,
+            start: SpinLock::new(Rank::Leaf, "thread start", Some(start)),
+            sleep: SpinLock::new(Rank::TaskPhase, "thread phase", sleep),
+            on_cpu: AtomicBool::new(false),
+            last_cpu: AtomicUsize::new(hal::cpu::id()),
+            vruntime: AtomicU64::new(vruntime),
+            nice: AtomicI8::new(nice),
+            affinity: AtomicU64::new(affinity),
+            stopped: AtomicBool::new(false),
+            runtime: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            system: AtomicU64::new(0),
+            entries: AtomicU64::new(0),
+            sample_start: AtomicU64::new(0),
+        }
+    }
+
+    /// Niceness.
+    pub fn nice(&self) -> i8 {
+        self.nice.load(Ordering::Relaxed)
+    }
+
+    /// Sets the niceness (-20 to 19).
+    pub fn set_nice(&self, nice: i8) {
+        self.nice.store(nice.clamp(-20, 19), Ordering::Relaxed);
+    }
+
+    /// The CPU it ran on last.
+    pub fn last_cpu(&self) -> usize {
+        self.last_cpu.load(Ordering::Relaxed)
+    }
+
+    /// The CPUs it may use, bit n for CPU n.
+    pub fn affinity(&self) -> u64 {
+        self.affinity.load(Ordering::Relaxed)
+    }
+
+    /// Sets the CPUs it may use; it moves at its next turn.
+    pub fn set_affinity(&self, mask: u64) {
+        self.affinity.store(mask, Ordering::Relaxed);
+    }
+
+    /// Its virtual run time up to the last charge.
+    pub fn vruntime(&self) -> u64 {
+        self.vruntime.load(Ordering::Relaxed)
+    }
+
+    /// Its virtual run time including the slice in progress.
+    pub(super) fn vruntime_at(&self, now: u64) -> u64 {
+        self.vruntime() + scaled(now.saturating_sub(self.since.load(Ordering::Relaxed)), self.nice())
+    }
+
+    /// It gets a CPU.
+    pub(super) fn begin(&self, now: u64) {
+        self.since.store(now, Ordering::Relaxed);
+    }
+
+    /// Charges the time since [`Entity::begin`] or the last charge.
+    pub(super) fn charge(&self, now: u64) {
+        let ran = now.saturating_sub(self.since.swap(now, Ordering::Relaxed));
+        self.runtime.fetch_add(ran, Ordering::Relaxed);
+        self.vruntime.fetch_add(scaled(ran, self.nice()), Ordering::Relaxed);
+    }
+
+    /// CPU time including the slice in progress.
+    fn runtime_at(&self, now: u64) -> u64 {
+        let runtime = self.runtime.load(Ordering::Relaxed);
+        if self.on_cpu.load(Ordering::Relaxed) {
+            runtime + now.saturating_sub(self.since.load(Ordering::Relaxed))
+        } else {
+            runtime
+        }
+    }
+
+    /// CPU time so far.
+    pub fn times(&self) -> CpuTimes {
+        let total = self.total();
+        let system = self.system.load(Ordering::Relaxed).min(total);
+        CpuTimes { user: total - system, system }
+    }
+
+    /// Total CPU time so far, in ns.
+    pub fn total(&self) -> u64 {
+        self.runtime_at(hal::time::now_ns())
+    }
+
+    /// User code entered the kernel; true if this stay is timed, and [`Entity::leave_kernel`] must be called at its end.
+    pub fn enter_kernel(&self) -> bool {
+        let entry = self.entries.load(Ordering::Relaxed);
+        self.entries.store(entry.wrapping_add(1), Ordering::Relaxed);
+        let timed = entry % SAMPLE == 0;
+        if timed {
+            self.sample_start.store(self.total(), Ordering::Relaxed);
+        }
+        timed
+    }
+
+    /// The end of a timed stay in the kernel.
+    pub fn leave_kernel(&self) {
+        let stay = self.total().saturating_sub(self.sample_start.load(Ordering::Relaxed));
+        self.system.fetch_add(stay.saturating_mul(SAMPLE), Ordering::Relaxed);
+    }
+
+    /// The state letter of `/proc/PID/stat`.
+    pub fn letter(&self) -> u8 {
+        let sleep = self.sleep.lock();
+        match sleep.phase {
+            Phase::Running | Phase::Ready => b'R',
+            Phase::Dead => b'X',
+            Phase::Parked if self.stopped.load(Ordering::Relaxed) => b'T',
+            Phase::Parked if sleep.interruptible => b'S',
+            Phase::Parked => b'D',
+        }
+    }
+}

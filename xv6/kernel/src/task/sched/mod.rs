@@ -1,0 +1,326 @@
+//! The scheduler: per-CPU run queues, sleeping and waking, switching, idling.
+//!
+//! A CPU runs the thread with the least virtual time of its queue. Nothing ticks: the one-shot timer is armed only while somebody waits
+//! in the queue. A woken thread joins the queue of the CPU that wakes it, where its data is warm and where the waker is often about to
+//! sleep; if it still waits there after [`HELP`], an idle CPU is kicked and steals it. So work that merely alternates stays on one CPU, and
+//! work that is truly parallel spreads out. The kernel itself is never preempted; user code is, on the way back to user mode.
+//!
+//! Locks: a thread's `sleep` (`Rank::TaskPhase`), then a CPU's `queue` (`Rank::RunQueue`). A thread still on a CPU's stack (`on_cpu`) is
+//! only ever queued on that CPU, so no CPU waits for a stack that another may want to leave.
+
+mod cpu;
+mod entity;
+mod queue;
+mod start;
+
+pub use cpu::{current, describe, idle_ns, online, runnable, switches, with_current};
+pub use entity::Entity;
+pub(super) use start::{Start, new_context};
+pub use start::{spawn_kernel, start_cpu};
+
+use super::Task;
+use super::thread::WORK_RESCHEDULE;
+use crate::time::timer::{self, Timer};
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+use cpu::{CPUS, Cpu};
+use entity::Phase;
+
+/// How long a thread runs while another waits, in ns.
+const SLICE: u64 = 3_000_000;
+/// How long a thread waits in a queue before an idle CPU is asked to take it, in ns.
+const HELP: u64 = 500_000;
+/// A thread that came into its queue more recently than this is not stolen, in ns.
+const STEAL_AGE: u64 = 100_000;
+/// How much less virtual time a woken thread must have had to take the CPU at once, in ns.
+const WAKE_MARGIN: u64 = 1_000_000;
+
+/// Sleeps until [`unpark`] (which may have come already), or until the monotonic clock passes `deadline`. May return early.
+pub fn park(interruptible: bool, deadline: Option<u64>) {
+    let task = current().expect("only a thread sleeps");
+    debug_assert_eq!(hal::sync::held(), 0, "sleeping under a spin lock");
+    let timer = deadline.map(|deadline| Timer::wake(deadline, task.clone()));
+    let sleeps = {
+        let mut sleep = task.entity.sleep.lock();
+        if sleep.token {
+            sleep.token = false;
+            false
+        } else {
+            sleep.phase = Phase::Parked;
+            sleep.interruptible = interruptible;
+            true
+        }
+    };
+    if sleeps {
+        task.switches[0].fetch_add(1, Ordering::Relaxed);
+        switch_away(&task);
+    }
+    drop(timer);
+}
+
+/// Wakes a thread from [`park`], or makes its next `park` return at once. Allowed in interrupt handlers.
+pub fn unpark(task: &Arc<Task>) {
+    let mut sleep = task.entity.sleep.lock();
+    match sleep.phase {
+        Phase::Parked => {
+            sleep.phase = Phase::Ready;
+            enqueue(task, true);
+        }
+        Phase::Running | Phase::Ready => sleep.token = true,
+        Phase::Dead => {}
+    }
+}
+
+/// Which CPU's queue a thread joins.
+fn choose(task: &Task) -> usize {
+    let entity = &task.entity;
+    let last = entity.last_cpu();
+    if entity.on_cpu.load(Ordering::Acquire) {
+        return last;
+    }
+    let here = hal::cpu::id();
+    let allowed = entity.affinity() & online();
+    let may = |cpu: usize| allowed & (1 << cpu) != 0;
+    if may(here) || allowed == 0 {
+        return here;
+    }
+    if may(last) {
+        return last;
+    }
+    let idle = (0..hal::cpu::MAX).find(|&cpu| may(cpu) && CPUS.of(cpu).idle.load(Ordering::Relaxed));
+    idle.unwrap_or(allowed.trailing_zeros() as usize)
+}
+
+/// Puts a ready thread in a queue. The caller holds the thread's `sleep` lock.
+fn enqueue(task: &Arc<Task>, woken: bool) {
+    let now = hal::time::now_ns();
+    let target = choose(task);
+    let here = hal::cpu::id();
+    let cpu = CPUS.of(target);
+    let entity = &task.entity;
+    {
+        let mut queue = cpu.queue.lock();
+        let vruntime = if woken { queue.place(entity.vruntime()) } else { entity.vruntime().max(queue.clock()) };
+        entity.vruntime.store(vruntime, Ordering::Relaxed);
+        queue.push(task.clone(), vruntime, now);
+    }
+    // Pairs with the idle loop: it says idle, then looks at the queue; we queue, then look whether it is idle.
+    core::sync::atomic::fence(Ordering::SeqCst);
+    if target != here {
+        preempt_if_due(cpu, entity.vruntime(), now);
+        hal::cpu::kick(target);
+    } else if !cpu.idle.load(Ordering::Relaxed) {
+        preempt_if_due(cpu, entity.vruntime(), now);
+        arm_slice(cpu, now);
+    }
+}
+
+/// Asks what runs on `cpu` to give way if a thread at `vruntime` has had much less.
+fn preempt_if_due(cpu: &Cpu, vruntime: u64, now: u64) {
+    let Some(current) = cpu.current.try_lock() else { return };
+    let Some(running) = &*current else { return };
+    if vruntime.saturating_add(WAKE_MARGIN) < running.entity.vruntime_at(now) {
+        running.set_work(WORK_RESCHEDULE);
+    }
+}
+
+/// Arms the running CPU's timer for what must happen while somebody waits in its queue.
+fn arm_slice(cpu: &Cpu, now: u64) {
+    if cpu.slice_end.load(Ordering::Relaxed) == u64::MAX {
+        cpu.slice_end.store(now + SLICE, Ordering::Relaxed);
+    }
+    timer::arm(now + HELP);
+}
+
+/// What the timer interrupt means to the scheduler.
+pub fn tick(now: u64) {
+    CPUS.with(|cpu| {
+        if cpu.queue.lock().len() == 0 || cpu.idle.load(Ordering::Relaxed) {
+            cpu.slice_end.store(u64::MAX, Ordering::Relaxed);
+            return;
+        }
+        let here = hal::cpu::id();
+        let idle = (0..hal::cpu::MAX).find(|&other| other != here && CPUS.of(other).idle.load(Ordering::Relaxed));
+        if let Some(other) = idle {
+            hal::cpu::kick(other);
+        }
+        let end = cpu.slice_end.load(Ordering::Relaxed);
+        if now >= end
+            && let Some(running) = &*cpu.current.lock()
+        {
+            running.set_work(WORK_RESCHEDULE);
+        }
+        // With all CPUs busy nobody can help before the slice ends.
+        let next = if idle.is_some() || end == u64::MAX { now + HELP } else { end.max(now + HELP) };
+        timer::arm(next);
+    });
+}
+
+/// The handler of another CPU's kick: an idle CPU looks for work by itself, a busy one starts to share its time.
+pub fn kicked() {
+    CPUS.with(|cpu| {
+        if !cpu.idle.load(Ordering::Relaxed) && cpu.queue.lock().len() != 0 {
+            arm_slice(cpu, hal::time::now_ns());
+        }
+    });
+}
+
+/// Lets another thread run if one should; the running one stays ready.
+pub fn reschedule() {
+    let Some(task) = current() else { return };
+    task.clear_work(WORK_RESCHEDULE);
+    let now = hal::time::now_ns();
+    task.entity.charge(now);
+    if CPUS.with(|cpu| cpu.queue.lock().len() == 0) {
+        return;
+    }
+    {
+        let mut sleep = task.entity.sleep.lock();
+        sleep.phase = Phase::Ready;
+        CPUS.with(|cpu| cpu.queue.lock().push(task.clone(), task.entity.vruntime(), now));
+    }
+    task.switches[1].fetch_add(1, Ordering::Relaxed);
+    switch_away(&task);
+}
+
+/// sched_yield(2): goes behind those who wait on this CPU.
+pub fn yield_now() {
+    let clock = CPUS.with(|cpu| cpu.queue.lock().clock());
+    with_current(|task| {
+        let vruntime = task.entity.vruntime().max(clock.saturating_add(WAKE_MARGIN));
+        task.entity.vruntime.store(vruntime, Ordering::Relaxed);
+    });
+    reschedule();
+}
+
+/// For long loops in the kernel: lets interrupts in, and gives way if asked to. Hold no spin lock.
+pub fn breathe() {
+    hal::cpu::poll_interrupts();
+    let mut asked = false;
+    with_current(|task| asked = task.work_is(WORK_RESCHEDULE));
+    if asked {
+        reschedule();
+    }
+}
+
+/// Ends the running thread: its stack must own nothing any more.
+fn exit_current() -> ! {
+    with_current_arc(|task| task.entity.sleep.lock().phase = Phase::Dead);
+    switch_to(pick());
+    unreachable!("a dead thread is never resumed");
+}
+
+/// Calls `f` with a reference to the running thread that is gone afterwards.
+fn with_current_arc(f: impl FnOnce(&Arc<Task>)) {
+    let task = current().expect("a thread runs");
+    f(&task);
+}
+
+/// Leaves the running thread, which is queued or parked by now, for the next one.
+fn switch_away(task: &Arc<Task>) {
+    match pick() {
+        // Woken or chosen again before it was off the CPU.
+        Some(next) if Arc::ptr_eq(&next, task) => task.entity.charge(hal::time::now_ns()),
+        next => switch_to(next),
+    }
+}
+
+/// Takes the next thread of this CPU, from its own queue or another's.
+fn pick() -> Option<Arc<Task>> {
+    let here = hal::cpu::id();
+    let cpu = CPUS.of(here);
+    let task = loop {
+        let next = cpu.queue.lock().pop();
+        let Some(task) = next else { break steal(here)? };
+        let allowed = task.entity.affinity() & online();
+        if allowed == 0 || allowed & (1 << here) != 0 || task.entity.on_cpu.load(Ordering::Acquire) {
+            break task;
+        }
+        // Its affinity changed while it waited here.
+        let _sleep = task.entity.sleep.lock();
+        enqueue(&task, false);
+    };
+    task.entity.sleep.lock().phase = Phase::Running;
+    Some(task)
+}
+
+/// Takes a thread that has waited on another CPU for a while.
+fn steal(here: usize) -> Option<Arc<Task>> {
+    let before = hal::time::now_ns().saturating_sub(STEAL_AGE);
+    for step in 1..hal::cpu::MAX {
+        let other = CPUS.of((here + step) % hal::cpu::MAX);
+        let Some(mut queue) = other.queue.try_lock() else { continue };
+        if queue.len() == 0 {
+            continue;
+        }
+        let movable =
+            |task: &Task| !task.entity.on_cpu.load(Ordering::Acquire) && task.entity.affinity() & (1 << here) != 0;
+        if let Some((task, lead)) = queue.steal(before, movable) {
+            drop(queue);
+            let clock = CPUS.of(here).queue.lock().clock();
+            task.entity.vruntime.store(clock.saturating_add(lead), Ordering::Relaxed);
+            return Some(task);
+        }
+    }
+    None
+}
+
+/// Switches to `next`, or to the idle stack. Owns no reference across the switch but what the CPU's own fields hold.
+fn switch_to(next: Option<Arc<Task>>) {
+    let here = hal::cpu::id();
+    let cpu = CPUS.of(here);
+    let now = hal::time::now_ns();
+    cpu.switches.fetch_add(1, Ordering::Relaxed);
+    let context = match &next {
+        Some(next) => {
+            next.entity.on_cpu.store(true, Ordering::Relaxed);
+            next.entity.last_cpu.store(here, Ordering::Relaxed);
+            next.entity.begin(now);
+            if let Some(mm) = &next.parts.lock().mm {
+                mm.activate();
+            }
+            next.entity.context.clone()
+        }
+        None => cpu.idle_context.lock().clone().expect("a CPU that schedules has its idle context"),
+    };
+    let waiting = cpu.queue.lock().len() != 0;
+    cpu.slice_end.store(u64::MAX, Ordering::Relaxed);
+    if waiting && next.is_some() {
+        arm_slice(cpu, now);
+    }
+    let previous = core::mem::replace(&mut *cpu.current.lock(), next);
+    if let Some(previous) = &previous {
+        previous.entity.charge(now);
+        cpu.queue.lock().advance(previous.entity.vruntime());
+    }
+    *cpu.previous.lock() = previous;
+    hal::thread::switch_to(context);
+    finish_switch();
+}
+
+/// The first thing on the new stack: the thread that ran before may now run elsewhere, or be dropped.
+fn finish_switch() {
+    let previous = CPUS.with(|cpu| cpu.previous.lock().take());
+    if let Some(previous) = previous {
+        previous.entity.on_cpu.store(false, Ordering::Release);
+    }
+}
+
+/// Runs whatever there is to run, and sleeps when there is nothing. On the boot stack.
+fn idle_loop() -> ! {
+    let cpu = CPUS.of(hal::cpu::id());
+    loop {
+        if let Some(next) = pick() {
+            switch_to(Some(next));
+            continue;
+        }
+        let start = hal::time::now_ns();
+        cpu.idle.store(true, Ordering::SeqCst);
+        core::sync::atomic::fence(Ordering::SeqCst);
+        if cpu.queue.lock().len() == 0 {
+            hal::cpu::idle();
+        }
+        cpu.idle.store(false, Ordering::SeqCst);
+        cpu.idle_ns.fetch_add(hal::time::now_ns().saturating_sub(start), Ordering::Relaxed);
+    }
+}

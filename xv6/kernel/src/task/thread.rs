@@ -1,0 +1,277 @@
+//! [`Task`]: a thread, the unit that is scheduled and that makes system calls.
+//!
+//! What threads may share (memory, open files, credentials, ...) are `Arc`s that a thread swaps as a whole; the running thread reads
+//! its own through `task.files()` and friends, `/proc` reads others' through the `try_` forms, which know that a thread may have ended.
+//!
+//! Locks: `parts` (`Rank::TaskParts`), held for a clone or a swap only; `signals` (`Rank::ThreadSignals`); `charge` (`Rank::Charge`).
+
+use super::cred::Cred;
+use super::process::{CpuTimes, Process};
+use super::sched::Entity;
+use super::signal::{Actions, ThreadSignals};
+use super::{Pid, locks};
+use crate::cgroup::{Cgroup, TaskCharge};
+use crate::mm::AddressSpace;
+use crate::ns::{NsProxy, PidNamespace};
+use crate::vfs::{FdTable, FsContext};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use hal::sync::{Rank, SpinLock};
+
+/// Work bit: a signal may be pending, a stop or the end asked for.
+pub(super) const WORK_SIGNAL: u32 = 1;
+/// Work bit: another thread should have the CPU.
+pub(super) const WORK_RESCHEDULE: u32 = 2;
+
+/// What threads may share.
+pub(super) struct Parts {
+    pub(super) mm: Option<Arc<AddressSpace>>,
+    pub(super) files: Option<Arc<FdTable>>,
+    pub(super) fs: Option<Arc<FsContext>>,
+    pub(super) ns: Option<Arc<NsProxy>>,
+    pub(super) cred: Arc<Cred>,
+    pub(super) actions: Arc<Actions>,
+}
+
+impl Parts {
+    /// A kernel thread's: nothing but root's credentials.
+    pub(super) fn for_kernel() -> Parts {
+        Parts { mm: None, files: None, fs: None, ns: None, cred: Cred::root(), actions: Arc::default() }
+    }
+}
+
+/// A thread.
+pub struct Task {
+    tid: SpinLock<Arc<Pid>>,
+    /// The thread group it belongs to.
+    pub process: Arc<Process>,
+    /// What the scheduler keeps.
+    pub(super) entity: Entity,
+    work: AtomicU32,
+    pub(super) parts: SpinLock<Parts>,
+    pub(super) signals: SpinLock<ThreadSignals>,
+    charge: SpinLock<Option<TaskCharge>>,
+    pub(super) held: locks::Held,
+    comm: SpinLock<[u8; 16]>,
+    /// set_tid_address(2).
+    pub(super) clear_child_tid: AtomicUsize,
+    /// set_robust_list(2).
+    pub(super) robust_list: AtomicUsize,
+    /// Where the thread writes its id when it starts (clone(2), `CLONE_CHILD_SETTID`).
+    pub(super) set_child_tid: AtomicUsize,
+    /// The parent sleeps in vfork(2) until this thread has left its memory.
+    pub(super) vfork: SpinLock<Option<Arc<super::clone::VforkDone>>>,
+    /// When it started, on the monotonic clock.
+    pub start_ns: u64,
+    /// The thread runs its exit.
+    pub(super) exiting: AtomicBool,
+    /// Voluntary and forced switches so far.
+    pub(super) switches: [AtomicU64; 2],
+}
+
+/// What a new thread is made of.
+pub(super) struct Blueprint {
+    pub(super) tid: Arc<Pid>,
+    pub(super) process: Arc<Process>,
+    pub(super) entity: Entity,
+    pub(super) parts: Parts,
+    pub(super) signals: ThreadSignals,
+    pub(super) charge: Option<TaskCharge>,
+    pub(super) comm: [u8; 16],
+}
+
+impl Task {
+    pub(super) fn new(plan: Blueprint) -> Arc<Task> {
+        let task = Arc::new(Task {
+            tid: SpinLock::new(Rank::Leaf, "thread id", plan.tid),
+            process: plan.process,
+            entity: plan.entity,
+            work: AtomicU32::new(0),
+            parts: SpinLock::new(Rank::TaskParts, "thread parts", plan.parts),
+            signals: SpinLock::new(Rank::ThreadSignals, "thread signals", plan.signals),
+            charge: SpinLock::new(Rank::Charge, "cgroup charge", plan.charge),
+            held: locks::Held::default(),
+            comm: SpinLock::new(Rank::Leaf, "thread name", plan.comm),
+            clear_child_tid: AtomicUsize::new(0),
+            robust_list: AtomicUsize::new(0),
+            set_child_tid: AtomicUsize::new(0),
+            vfork: SpinLock::new(Rank::Leaf, "vfork", None),
+            start_ns: hal::time::now_ns(),
+            exiting: AtomicBool::new(false),
+            switches: [AtomicU64::new(0), AtomicU64::new(0)],
+        });
+        task.tid().set_task(Arc::downgrade(&task));
+        task
+    }
+
+    /// The thread id. It changes only when another thread than the first executes a program.
+    pub fn tid(&self) -> Arc<Pid> {
+        self.tid.lock().clone()
+    }
+
+    pub(super) fn set_tid(self: &Arc<Self>, pid: &Arc<Pid>) {
+        pid.set_task(Arc::downgrade(self));
+        let old = core::mem::replace(&mut *self.tid.lock(), pid.clone());
+        drop(old);
+    }
+
+    /// The pid namespace the thread lives in (not the one for its children).
+    pub fn pid_ns(&self) -> Arc<PidNamespace> {
+        self.process.pid.namespace().unwrap_or_else(|| PidNamespace::initial()).clone()
+    }
+
+    /// The user memory; `None` for kernel threads and at the end of a thread's life.
+    pub fn mm(&self) -> Option<Arc<AddressSpace>> {
+        self.parts.lock().mm.clone()
+    }
+
+    /// The open files of the running thread. Others' are [`Task::try_files`].
+    pub fn files(&self) -> Arc<FdTable> {
+        self.try_files().expect("a running user thread has files")
+    }
+
+    /// Root, working directory and umask of the running thread. Others' are [`Task::try_fs`].
+    pub fn fs(&self) -> Arc<FsContext> {
+        self.try_fs().expect("a running user thread has a file-system context")
+    }
+
+    /// The namespaces of the running thread. Others' are [`Task::try_ns`].
+    pub fn ns(&self) -> Arc<NsProxy> {
+        self.try_ns().expect("a running user thread has namespaces")
+    }
+
+    /// The open files, unless the thread has ended or is the kernel's.
+    pub fn try_files(&self) -> Option<Arc<FdTable>> {
+        self.parts.lock().files.clone()
+    }
+
+    /// Root, working directory and umask, unless the thread has ended or is the kernel's.
+    pub fn try_fs(&self) -> Option<Arc<FsContext>> {
+        self.parts.lock().fs.clone()
+    }
+
+    /// The namespaces, unless the thread has ended or is the kernel's.
+    pub fn try_ns(&self) -> Option<Arc<NsProxy>> {
+        self.parts.lock().ns.clone()
+    }
+
+    /// The credentials.
+    pub fn cred(&self) -> Arc<Cred> {
+        self.parts.lock().cred.clone()
+    }
+
+    /// Replaces the credentials.
+    pub fn set_cred(&self, cred: Cred) {
+        let old = core::mem::replace(&mut self.parts.lock().cred, Arc::new(cred));
+        drop(old);
+    }
+
+    /// Replaces the namespaces.
+    pub(super) fn set_ns(&self, ns: NsProxy) {
+        let old = self.parts.lock().ns.replace(Arc::new(ns));
+        drop(old);
+    }
+
+    /// The signal actions.
+    pub(super) fn actions(&self) -> Arc<Actions> {
+        self.parts.lock().actions.clone()
+    }
+
+    /// The cgroup it is charged to (the root for kernel threads and once it has ended).
+    pub fn cgroup(&self) -> Arc<Cgroup> {
+        match &*self.charge.lock() {
+            Some(charge) => charge.group().clone(),
+            None => crate::cgroup::root().clone(),
+        }
+    }
+
+    /// Calls `f` with the thread's place in its cgroup, under its lock (migration). `None` once it has ended, and for kernel threads.
+    pub fn with_charge<R>(&self, f: impl FnOnce(&mut TaskCharge) -> R) -> Option<R> {
+        self.charge.lock().as_mut().map(f)
+    }
+
+    /// Takes the charge, at the end of the thread.
+    pub(super) fn take_charge(&self) -> Option<TaskCharge> {
+        self.charge.lock().take()
+    }
+
+    /// The thread name (comm).
+    pub fn comm(&self) -> Vec<u8> {
+        comm_text(&self.comm.lock())
+    }
+
+    pub(super) fn comm_raw(&self) -> [u8; 16] {
+        *self.comm.lock()
+    }
+
+    /// The raw name, without waiting for its lock (a panic's report).
+    pub(super) fn comm_try(&self) -> Option<[u8; 16]> {
+        self.comm.try_lock().map(|comm| *comm)
+    }
+
+    pub(super) fn set_comm_raw(&self, comm: [u8; 16]) {
+        *self.comm.lock() = comm;
+    }
+
+    /// Sets the thread name; more than 15 bytes are cut.
+    pub fn set_comm(&self, name: &[u8]) {
+        *self.comm.lock() = comm_bytes(name);
+    }
+
+    /// CPU time so far.
+    pub fn times(&self) -> CpuTimes {
+        self.entity.times()
+    }
+
+    /// Voluntary and forced switches so far.
+    pub fn switch_counts(&self) -> (u64, u64) {
+        (self.switches[0].load(Ordering::Relaxed), self.switches[1].load(Ordering::Relaxed))
+    }
+
+    /// The state letter of `/proc/PID/stat`: R, S, D, T (Z is the process's affair).
+    pub fn state_letter(&self) -> u8 {
+        self.entity.letter()
+    }
+
+    /// The niceness, -20 to 19.
+    pub fn nice(&self) -> i8 {
+        self.entity.nice()
+    }
+
+    /// The CPU it ran on last.
+    pub fn last_cpu(&self) -> usize {
+        self.entity.last_cpu()
+    }
+
+    /// True while the thread has work to do before it returns to user mode.
+    pub(super) fn has_work(&self) -> bool {
+        self.work.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether a work bit is set.
+    pub(super) fn work_is(&self, bit: u32) -> bool {
+        self.work.load(Ordering::Acquire) & bit != 0
+    }
+
+    pub(super) fn set_work(&self, bit: u32) {
+        self.work.fetch_or(bit, Ordering::AcqRel);
+    }
+
+    pub(super) fn clear_work(&self, bit: u32) {
+        self.work.fetch_and(!bit, Ordering::AcqRel);
+    }
+}
+
+/// A name as the fixed, NUL-padded array that threads keep.
+pub(super) fn comm_bytes(name: &[u8]) -> [u8; 16] {
+    let mut comm = [0; 16];
+    let len = name.len().min(15);
+    comm[..len].copy_from_slice(&name[..len]);
+    comm
+}
+
+/// The text of such an array.
+pub(super) fn comm_text(comm: &[u8; 16]) -> Vec<u8> {
+    comm.iter().copied().take_while(|&byte| byte != 0).collect()
+}

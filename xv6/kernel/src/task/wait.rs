@@ -1,0 +1,132 @@
+//! Waiting for children: wait4(2), waitid(2).
+//!
+//! Locks: none held while a child is examined; a zombie is claimed atomically, so two waiters never report the same one.
+
+use super::signal::{self, Signal};
+use super::{CpuTimes, Process, Task, exit};
+use crate::error::{Errno, Result};
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+bitflags::bitflags! {
+    /// wait4(2)'s and waitid(2)'s options.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    #[expect(missing_docs, reason = "wait(2) documents each")]
+    pub struct WaitOptions: u32 {
+        const NOHANG = 1;
+        /// Stopped children (`WUNTRACED` is the same).
+        const STOPPED = 2;
+        const EXITED = 4;
+        const CONTINUED = 8;
+        const NOWAIT = 0x0100_0000;
+        const NOTHREAD = 0x2000_0000;
+        const ALL = 0x4000_0000;
+        const CLONE = 0x8000_0000;
+    }
+}
+
+/// Which children to wait for.
+#[derive(Clone)]
+pub enum Which {
+    /// Any.
+    Any,
+    /// The one with this pid, in the caller's namespace.
+    Pid(u32),
+    /// Those in the group with this pid.
+    Group(u32),
+    /// This very one (a pidfd's).
+    Process(Arc<Process>),
+}
+
+/// What happened to a child.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    /// Its pid in the caller's namespace.
+    pub pid: u32,
+    /// Its real user id, as the caller's user namespace shows it.
+    pub uid: u32,
+    /// wait4(2)'s status word.
+    pub status: u32,
+    /// Its CPU time, children included.
+    pub times: CpuTimes,
+}
+
+impl Report {
+    /// `si_code` and `si_status` of waitid(2).
+    pub fn code(&self) -> (i32, i32) {
+        match self.status {
+            0xffff => (signal::CLD_CONTINUED, Signal::CONT.number() as i32),
+            status if status & 0xff == 0x7f => (signal::CLD_STOPPED, (status >> 8) as i32),
+            status if status & 0x7f == 0 => (signal::CLD_EXITED, (status >> 8) as i32),
+            status if status & 0x80 != 0 => (signal::CLD_DUMPED, (status & 0x7f) as i32),
+            status => (signal::CLD_KILLED, (status & 0x7f) as i32),
+        }
+    }
+}
+
+/// Waits until a child that `which` names has something to report that `options` ask for. `None` with `NOHANG` if none has yet; `ECHILD` if there
+/// is no such child; `ERESTARTSYS` when a signal must be handled first.
+pub fn wait(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Option<Report>> {
+    let look = || match look(task, which, options) {
+        Ok(None) if !options.contains(WaitOptions::NOHANG) => None,
+        other => Some(other),
+    };
+    task.process.child_changed.wait_interruptible(None, look)?
+}
+
+fn look(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Option<Report>> {
+    let namespace = task.pid_ns();
+    let mut found = false;
+    for child in task.process.children() {
+        let matches = match which {
+            Which::Any => true,
+            Which::Pid(pid) => child.pid.nr_in(&namespace) == Some(*pid),
+            Which::Group(pid) => child.group().pid.nr_in(&namespace) == Some(*pid),
+            Which::Process(process) => Arc::ptr_eq(process, &child),
+        };
+        if !matches || child.is_reaped() || !is_of_kind(&child, options) {
+            continue;
+        }
+        found = true;
+        if let Some(status) = take_event(&child, options) {
+            let cred = child.cred();
+            let uid = cred.map_or(0, |cred| task.cred().user.uid_from_kernel(cred.uid));
+            let times = child.times().plus(child.child_times());
+            let report = Report { pid: child.pid.nr_or_zero(&namespace), uid, status, times };
+            let ended = status & 0x7f != 0x7f && status != 0xffff;
+            if ended && !options.contains(WaitOptions::NOWAIT) && !exit::reap(&child) {
+                // Another thread was faster with this one.
+                continue;
+            }
+            return Ok(Some(report));
+        }
+    }
+    if found { Ok(None) } else { Err(Errno::ECHILD.into()) }
+}
+
+/// `__WCLONE` and `__WALL`: children that report by another signal than `SIGCHLD` are waited for only if asked.
+fn is_of_kind(child: &Process, options: WaitOptions) -> bool {
+    let by_clone = u32::from(child.exit_signal.load(Ordering::Relaxed)) != Signal::CHLD.number();
+    options.contains(WaitOptions::ALL) || by_clone == options.contains(WaitOptions::CLONE)
+}
+
+/// What the child has to report, as a status word.
+fn take_event(child: &Process, options: WaitOptions) -> Option<u32> {
+    if child.is_zombie() {
+        return options.contains(WaitOptions::EXITED).then(|| child.status());
+    }
+    let keep = options.contains(WaitOptions::NOWAIT);
+    let mut signals = child.signals.lock();
+    if options.contains(WaitOptions::STOPPED)
+        && signals.stop_unreported()
+        && let Some(signal) = signals.stopped
+    {
+        signals.set_stop_unreported(keep);
+        return Some(signal.number() << 8 | 0x7f);
+    }
+    if options.contains(WaitOptions::CONTINUED) && signals.continue_unreported() {
+        signals.set_continue_unreported(keep);
+        return Some(0xffff);
+    }
+    None
+}
