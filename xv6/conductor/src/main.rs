@@ -44,7 +44,10 @@ fn refuse(answer: &clap::Error) -> ExitCode {
         return ExitCode::from(OWN);
     }
     let text = answer.to_string();
-    let words = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("tip:"));
+    let words = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !["Usage:", "tip:", "For more"].iter().any(|end| line.starts_with(end)));
     let what = words.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     let verb = std::env::args().nth(1).filter(|word| !word.starts_with('-')).map_or(String::new(), |verb| verb + " ");
     eprintln!("conductor: {} (see 'conductor {verb}--help')", what.trim_start_matches("error: "));
