@@ -14,7 +14,7 @@ pub static TYPE: FsType =
     FsType { name: "devtmpfs", source: Source::Any, mount: |_| Ok(instance().clone()), in_user_ns: false };
 
 /// Terminals: name, major, minor, mode.
-const TTYS: &[(&str, u32, u32, u16)] = &[("tty", 5, 0, 0o666), ("console", 5, 1, 0o600), ("ptmx", 5, 2, 0o666)];
+const TTYS: &[(&str, u32, u32, u16)] = &[("tty", 5, 0, 0o666), ("console", 5, 1, 0o600)];
 
 static INSTANCE: Lazy<Arc<TmpFs>> = Lazy::new(|| {
     let fs = TmpFs::new("devtmpfs", &Options { mode: 0o755, ..Options::default() });
@@ -50,5 +50,7 @@ fn fill(fs: &TmpFs) -> Result<()> {
     root.create(b"stdin", &link(b"/proc/self/fd/0"))?;
     root.create(b"stdout", &link(b"/proc/self/fd/1"))?;
     root.create(b"stderr", &link(b"/proc/self/fd/2"))?;
+    // Each devpts instance brings its own (Linux's filesystems/devpts.rst).
+    root.create(b"ptmx", &link(b"pts/ptmx"))?;
     Ok(())
 }

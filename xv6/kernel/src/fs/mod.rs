@@ -13,4 +13,4 @@ use crate::vfs::FsType;
 
 /// Every type that can be mounted.
 pub static TYPES: &[&FsType] =
-    &[&tmpfs::TYPE, &tmpfs::RAMFS, &devtmpfs::TYPE, &fat::TYPE, &tarfs::TYPE, &overlay::TYPE];
+    &[&tmpfs::TYPE, &tmpfs::RAMFS, &devtmpfs::TYPE, &fat::TYPE, &tarfs::TYPE, &overlay::TYPE, &crate::tty::devpts::TYPE];

@@ -5,6 +5,7 @@
 
 use super::terminal::{OpenTty, Port, Tty};
 use super::termios::WindowSize;
+use crate::drivers::chr::{self, CharDevice};
 use crate::error::{Errno, Result};
 use crate::sync::WaitQueue;
 use crate::task;
@@ -39,8 +40,23 @@ pub fn init(window: Option<&str>) {
     let (rows, columns) = size.unwrap_or((24, 80));
     CONSOLE.set_window(WindowSize { rows, columns, ..WindowSize::default() });
     let wake = || KEYS.wake_one();
-    if hal::dev::console::present() { hal::dev::console::on_input(wake) } else { hal::dev::serial::on_input(wake) }
+    if hal::dev::console::present() {
+        hal::dev::console::on_input(wake)
+    } else {
+        hal::dev::serial::on_input(wake)
+    }
+    chr::register(5, 0..2, Arc::new(Terminals));
+    chr::register(4, 1..2, Arc::new(Terminals));
     task::spawn_kernel("console", listen);
+}
+
+/// The nodes of fixed number: (5, 0) is the caller's own terminal, all others are the console.
+struct Terminals;
+
+impl CharDevice for Terminals {
+    fn open(&self, minor: u32, flags: OpenFlags) -> Result<Arc<dyn FileOps>> {
+        if minor == 0 { open_controlling() } else { open(flags) }
+    }
 }
 
 /// The console's kernel thread.
@@ -70,9 +86,9 @@ fn read(keys: &mut [u8]) -> usize {
     count
 }
 
-/// open(2) of `/dev/console`. Unlike a terminal's own name it never becomes a controlling terminal by itself on Linux; here it does
-/// without `O_NOCTTY`, since it is the one terminal of this machine.
-pub fn open(flags: OpenFlags) -> Result<Arc<dyn FileOps>> {
+/// open(2) of `/dev/console` or `/dev/tty1`. Linux never makes `/dev/console` a controlling terminal by an open; here it becomes one
+/// without `O_NOCTTY`, since it is this machine's one terminal.
+fn open(flags: OpenFlags) -> Result<Arc<dyn FileOps>> {
     if !flags.contains(OpenFlags::NOCTTY) {
         CONSOLE.adopt_on_open();
     }
@@ -80,7 +96,7 @@ pub fn open(flags: OpenFlags) -> Result<Arc<dyn FileOps>> {
 }
 
 /// open(2) of `/dev/tty`: the caller's controlling terminal, or `ENXIO`.
-pub fn open_controlling() -> Result<Arc<dyn FileOps>> {
+fn open_controlling() -> Result<Arc<dyn FileOps>> {
     let terminal = task::current().process.session().tty().ok_or(Errno::ENXIO)?;
     let terminal = terminal.as_any().downcast::<Tty>().map_err(|_| Errno::ENXIO)?;
     Ok(Arc::new(OpenTty(terminal)))

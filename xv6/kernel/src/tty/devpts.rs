@@ -9,6 +9,7 @@ use super::pty::{Master, Pty, SLAVE_MAJOR};
 use crate::error::{Errno, Result};
 use crate::vfs::devnum;
 use crate::vfs::file::{FileOps, OpenFlags};
+use crate::vfs::fstype::{FsType, Source};
 use crate::vfs::inode::{Attr, DirEntry, FileSystem, Inode, InodeRef, Kind, SetAttr, StatFs, Time};
 use crate::vfs::new_dev;
 use alloc::collections::BTreeMap;
@@ -17,6 +18,14 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 use hal::sync::{Rank, SpinLock};
+
+/// The type `devpts`.
+pub static TYPE: FsType = FsType {
+    name: "devpts",
+    source: Source::Any,
+    mount: |args| Ok(DevPts::new(args.data)? as Arc<dyn FileSystem>),
+    in_user_ns: true,
+};
 
 /// The most pseudo-terminals of one instance.
 const LIMIT: u32 = 256;
@@ -51,7 +60,8 @@ impl DevPts {
     pub fn new(data: &[u8]) -> Result<Arc<DevPts>> {
         let text = core::str::from_utf8(data).map_err(|_| Errno::EINVAL)?;
         let (mut mode, mut gid, mut ptmx_mode) = (0o600, 0, 0o000);
-        let octal = |value: &str| u16::from_str_radix(value, 8).ok().filter(|mode| *mode <= 0o7777).ok_or(Errno::EINVAL);
+        let octal =
+            |value: &str| u16::from_str_radix(value, 8).ok().filter(|mode| *mode <= 0o7777).ok_or(Errno::EINVAL);
         for option in text.split(',').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
                 None if option == "newinstance" => {}

@@ -82,7 +82,7 @@ impl Tty {
             return Err(Errno::EPERM.into());
         }
         if let Some(other) = self.session() {
-            if !force || !task.cred().capable(task::Capability::SysAdmin) {
+            if !force || !task.cred().capable(task::Cap::SysAdmin) {
                 return Err(Errno::EPERM.into());
             }
             other.set_tty(None);

@@ -155,7 +155,8 @@ impl Tty {
     fn take(&self, most: usize) -> Option<Vec<u8>> {
         let mut line = self.line.lock();
         let ready = line.discipline.is_readable() || polls(&line.discipline);
-        let bytes = if ready { line.discipline.read(most).or_else(|| polls(&line.discipline).then(Vec::new)) } else { None };
+        let bytes =
+            if ready { line.discipline.read(most).or_else(|| polls(&line.discipline).then(Vec::new)) } else { None };
         drop(line);
         bytes.or_else(|| self.is_hung_up().then(Vec::new))
     }
