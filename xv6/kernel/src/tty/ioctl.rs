@@ -67,7 +67,7 @@ impl Tty {
     fn set_termios(&self, arg: usize, flush: bool) -> Result<()> {
         let mut bytes = [0; termios::SIZE];
         user::read_bytes(arg, &mut bytes)?;
-        self.check_background(Signal::SIGTTOU)?;
+        self.check_background(Signal::TTOU)?;
         let mut line = self.line.lock();
         if flush {
             line.discipline.flush_input();
@@ -83,13 +83,13 @@ impl Tty {
     pub(super) fn set_window(&self, window: WindowSize) {
         let old = core::mem::replace(&mut self.line.lock().window, window);
         if old != window {
-            self.signal_foreground(Signal::SIGWINCH);
+            self.signal_foreground(Signal::WINCH);
         }
     }
 
     /// `TCXONC`: stops (`TCOOFF`) and restarts (`TCOON`) output; of input there is nothing to stop.
     fn flow(&self, action: usize) -> Result<()> {
-        self.check_background(Signal::SIGTTOU)?;
+        self.check_background(Signal::TTOU)?;
         match action {
             0 | 1 => self.line.lock().discipline.set_stopped(action == 0),
             2 | 3 => return Ok(()),
@@ -100,7 +100,7 @@ impl Tty {
     }
 
     fn flush(&self, queue: usize) -> Result<()> {
-        self.check_background(Signal::SIGTTOU)?;
+        self.check_background(Signal::TTOU)?;
         match queue {
             0 | 2 => self.line.lock().discipline.flush_input(),
             1 => {}

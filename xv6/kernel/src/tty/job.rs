@@ -43,9 +43,9 @@ impl Tty {
         if !self.controls(&task) || in_front {
             return Ok(());
         }
-        if task.is_blocked_or_ignored(signal) {
+        if task::signal::is_blocked_or_ignored(&task, signal) {
             // A reader would never get anything; a writer may go on.
-            return if signal == Signal::SIGTTIN { Err(Errno::EIO.into()) } else { Ok(()) };
+            return if signal == Signal::TTIN { Err(Errno::EIO.into()) } else { Ok(()) };
         }
         if group.is_orphaned() {
             return Err(Errno::EIO.into());
@@ -108,8 +108,8 @@ impl Tty {
     pub(super) fn release(&self) {
         let control = core::mem::take(&mut *self.control.lock());
         if let Some(group) = control.foreground.upgrade() {
-            group.signal(&SigInfo::kernel(Signal::SIGHUP));
-            group.signal(&SigInfo::kernel(Signal::SIGCONT));
+            group.signal(&SigInfo::kernel(Signal::HUP));
+            group.signal(&SigInfo::kernel(Signal::CONT));
         }
     }
 
@@ -118,8 +118,8 @@ impl Tty {
         if let Some(session) = self.session() {
             session.set_tty(None);
             if let Some(leader) = session.leader() {
-                task::signal::send_to_process(&leader, Signal::SIGHUP);
-                task::signal::send_to_process(&leader, Signal::SIGCONT);
+                task::signal::send_to_process(&leader, Signal::HUP);
+                task::signal::send_to_process(&leader, Signal::CONT);
             }
         }
         self.release();
@@ -144,7 +144,7 @@ impl Tty {
         if !self.controls(&task) {
             return Err(Errno::ENOTTY.into());
         }
-        self.check_background(Signal::SIGTTOU)?;
+        self.check_background(Signal::TTOU)?;
         let group = find_group(&task.pid_ns(), number)?;
         if !Arc::ptr_eq(&group.session, &task.process.session()) {
             return Err(Errno::EPERM.into());

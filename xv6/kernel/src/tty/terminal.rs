@@ -100,9 +100,9 @@ impl Tty {
 
     fn raise(&self, key: Key) {
         let signal = match key {
-            Key::Interrupt => Signal::SIGINT,
-            Key::Quit => Signal::SIGQUIT,
-            Key::Suspend => Signal::SIGTSTP,
+            Key::Interrupt => Signal::INT,
+            Key::Quit => Signal::QUIT,
+            Key::Suspend => Signal::TSTP,
         };
         self.signal_foreground(signal);
     }
@@ -138,7 +138,7 @@ impl Tty {
 
     /// read(2). Past a hang-up it is the end of file.
     pub(super) fn read(&self, buf: &mut ReadBuf<'_>, nonblocking: bool) -> Result<usize> {
-        self.check_background(Signal::SIGTTIN)?;
+        self.check_background(Signal::TTIN)?;
         let most = buf.remaining();
         if most == 0 {
             return Ok(0);
@@ -189,7 +189,7 @@ impl Tty {
     /// write(2). Waits until everything is taken, unless non-blocking.
     pub(super) fn write(&self, buf: &mut WriteBuf<'_>, nonblocking: bool) -> Result<usize> {
         if self.line.lock().discipline.termios().local.contains(Local::TOSTOP) {
-            self.check_background(Signal::SIGTTOU)?;
+            self.check_background(Signal::TTOU)?;
         }
         let mut written = 0;
         let mut piece = [0; PIECE];
