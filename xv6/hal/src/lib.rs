@@ -35,6 +35,8 @@ pub mod time;
 mod trap;
 pub mod user;
 #[cfg(target_os = "none")]
+mod virtio;
+#[cfg(target_os = "none")]
 mod x86;
 
 pub use percpu::PerCpu;

@@ -1,6 +1,6 @@
 //! The checks, one function each.
 
-use crate::{machine, memory, smp, user};
+use crate::{devices, machine, memory, smp, user};
 use hal::{boot, power, println, time};
 
 /// Runs all checks.
@@ -11,6 +11,7 @@ pub fn run() -> ! {
         "fault" => machine::fault(),
         "overflow" => println!("{}", machine::overflow(1)),
         "exit" => power::exit(42),
+        "input" => devices::input(),
         _ => {}
     }
     memory::frames();
@@ -22,6 +23,8 @@ pub fn run() -> ! {
     user::fpu();
     user::speed();
     machine::threads();
+    devices::disks();
+    devices::output();
     smp::all();
     println!("selftest passed");
     power::exit(0)

@@ -10,6 +10,8 @@ fn main() {}
 #[cfg(target_os = "none")]
 mod checks;
 #[cfg(target_os = "none")]
+mod devices;
+#[cfg(target_os = "none")]
 mod machine;
 #[cfg(target_os = "none")]
 mod memory;

@@ -60,7 +60,7 @@ pub fn events() {
     // Flags and addresses that would hurt the kernel.
     let (_table, _data) = space(&[0x0f, 0x05]);
     let mut context = UserContext::new(CODE, DATA + 4096);
-    context.regs.rflags = u64::MAX & !0x100;
+    context.regs.rflags = !0x100;
     assert_eq!(context.run(), Event::Syscall);
     context.regs.rip = 0x8000_0000_0000;
     assert_eq!(context.run(), exception(13));

@@ -1,4 +1,5 @@
-//! virtio-blk disks, asynchronous: requests are queued with the frames they move, completions come from the interrupt.
+//! Disks, asynchronous: requests are queued with the frames they move, completions come from the interrupt. The driver is
+//! virtio-blk (specification 5.2). Locks: one a disk ([`crate::sync::Rank::Device`]), not held while completions run.
 
 use crate::frame::Frame;
 use alloc::boxed::Box;
@@ -46,9 +47,16 @@ pub struct IoError;
 /// Called once when a request is done, in interrupt context (see [`crate::irq`]) or, for a request that is wrong in itself, from [`BlockDevice::submit`].
 pub type Completion = Box<dyn FnOnce(Result<(), IoError>) + Send>;
 
+/// The most segments of a request.
+pub const MAX_SEGMENTS: usize = 64;
+
 /// A disk.
 pub struct BlockDevice {
     index: usize,
+    sectors: u64,
+    read_only: bool,
+    #[cfg(target_os = "none")]
+    driver: crate::sync::SpinLock<machine::Driver>,
 }
 
 impl BlockDevice {
@@ -59,22 +67,58 @@ impl BlockDevice {
 
     /// Size in sectors.
     pub fn sectors(&self) -> u64 {
-        todo!()
+        self.sectors
     }
 
     /// Whether writes are refused.
     pub fn read_only(&self) -> bool {
-        todo!()
+        self.read_only
     }
 
-    /// Queues a request. Never waits: what the device has no room for yet is kept in order. Requests may complete in any order.
+    /// Queues a request. Never waits: what the device has no room for yet is kept in order. Requests may complete in any order. A
+    /// request outside the disk or its segments' frames, with more than [`MAX_SEGMENTS`], or that writes to a read-only disk, fails.
     pub fn submit(&self, request: Request, done: Completion) {
-        let _ = (request, done);
-        todo!()
+        if !self.valid(&request) {
+            return done(Err(IoError));
+        }
+        #[cfg(target_os = "none")]
+        self.queue(request, done);
+        #[cfg(not(target_os = "none"))]
+        panic!("disks need the machine");
+    }
+
+    /// Whether a request makes sense.
+    fn valid(&self, request: &Request) -> bool {
+        let (sector, segments, write) = match request {
+            Request::Read { sector, segments } => (*sector, segments, false),
+            Request::Write { sector, segments } => (*sector, segments, true),
+            Request::Flush => return true,
+        };
+        let good = |s: &Segment| {
+            s.len > 0
+                && s.len.is_multiple_of(SECTOR)
+                && s.offset.checked_add(s.len).is_some_and(|end| end <= crate::frame::SIZE)
+        };
+        if segments.is_empty() || segments.len() > MAX_SEGMENTS || !segments.iter().all(good) || write && self.read_only
+        {
+            return false;
+        }
+        let count = segments.iter().map(|s| s.len as u64).sum::<u64>() / SECTOR as u64;
+        sector.checked_add(count).is_some_and(|end| end <= self.sectors)
     }
 }
 
 /// The disks, in the order of QEMU's command line.
 pub fn devices() -> &'static [BlockDevice] {
-    todo!()
+    #[cfg(target_os = "none")]
+    return machine::devices();
+    #[cfg(not(target_os = "none"))]
+    &[]
 }
+
+#[cfg(target_os = "none")]
+pub(crate) use machine::init;
+
+#[cfg(target_os = "none")]
+#[path = "virtio_blk.rs"]
+mod machine;
