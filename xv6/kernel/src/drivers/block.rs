@@ -82,7 +82,7 @@ impl BlockDevice {
     }
 
     fn check(&self, sector: u64, bytes: usize) -> Result<()> {
-        if bytes % SECTOR != 0 {
+        if !bytes.is_multiple_of(SECTOR) {
             return Err(Errno::EINVAL.during("disk access of a part of a sector"));
         }
         let end = sector.checked_add((bytes / SECTOR) as u64);

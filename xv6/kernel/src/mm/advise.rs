@@ -34,7 +34,7 @@ struct Shown {
 impl AddressSpace {
     /// madvise(2). `ENOMEM` if part of the range is not mapped (the rest is advised), `EINVAL` where the advice does not fit the memory.
     pub fn advise(&self, addr: usize, len: usize, advice: Advice) -> Result<()> {
-        if len == 0 && addr % PAGE == 0 {
+        if len == 0 && addr.is_multiple_of(PAGE) {
             return Ok(());
         }
         let range = mapped_pages(addr, len)?;

@@ -5,7 +5,6 @@
 //! it has no deadline.
 
 use super::{dirty, reaper, sync_all};
-use crate::error::Errno;
 use crate::sync::WaitQueue;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -40,14 +39,8 @@ pub fn run() {
         reaper::reap();
         if !dirty::is_empty() {
             let deadline = hal::time::now_ns() + DELAY;
-            loop {
-                let waited = QUEUE.wait_interruptible(Some(deadline), || HURRY.load(Ordering::Acquire).then_some(()));
-                reaper::reap();
-                match waited {
-                    Err(error) if error.errno != Errno::ETIMEDOUT => continue,
-                    _ => break,
-                }
-            }
+            QUEUE.wait_until(deadline, || HURRY.load(Ordering::Acquire).then_some(()));
+            reaper::reap();
             HURRY.store(false, Ordering::Release);
             if let Err(error) = sync_all() {
                 hal::log::record(hal::log::Level::Error, format_args!("mm: writing dirty pages: {error:?}"));

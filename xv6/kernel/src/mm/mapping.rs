@@ -31,7 +31,7 @@ pub struct Request {
 pub(super) fn pages(addr: usize, len: usize) -> Result<Range<usize>> {
     let len = len.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
     let end = addr.checked_add(len).ok_or(Errno::EINVAL)?;
-    if addr % PAGE != 0 || len == 0 || end > LIMIT || addr < LOWEST {
+    if !addr.is_multiple_of(PAGE) || len == 0 || end > LIMIT || addr < LOWEST {
         return Err(Errno::EINVAL.during("checking a page range"));
     }
     Ok(addr..end)
@@ -39,7 +39,7 @@ pub(super) fn pages(addr: usize, len: usize) -> Result<Range<usize>> {
 
 /// As [`pages`] for calls about what is mapped already: addresses that cannot be are `ENOMEM`.
 pub(super) fn mapped_pages(addr: usize, len: usize) -> Result<Range<usize>> {
-    if addr % PAGE != 0 {
+    if !addr.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL.during("checking a page range"));
     }
     pages(addr, len).map_err(|_| Errno::ENOMEM.during("naming addresses that are never mapped"))
@@ -100,7 +100,7 @@ impl AddressSpace {
                 Backing::Mapped(mapped)
             }
             Content::File { pages, file, offset, shared, writable } => {
-                if offset % PAGE as u64 != 0 {
+                if !offset.is_multiple_of(PAGE as u64) {
                     return Err(Errno::EINVAL.during("mapping a file from inside a page"));
                 }
                 if offset.checked_add(len as u64).is_none_or(|end| end > i64::MAX as u64) {
@@ -148,7 +148,7 @@ impl AddressSpace {
 
     /// mprotect(2): `ENOMEM` if part of the range is not mapped, `EACCES` for stores to a shared file that is not open for writing.
     pub fn protect(&self, addr: usize, len: usize, prot: Prot) -> Result<()> {
-        if len == 0 && addr % PAGE == 0 {
+        if len == 0 && addr.is_multiple_of(PAGE) {
             return Ok(());
         }
         let range = mapped_pages(addr, len)?;
@@ -264,7 +264,7 @@ pub(super) fn choose(layout: &Layout, place: Place, len: usize) -> Result<usize>
 
 /// A fixed range: `EINVAL` if misaligned, `EPERM` below the lowest address (vm.mmap_min_addr), `ENOMEM` past the end.
 fn fixed(addr: usize, len: usize) -> Result<Range<usize>> {
-    if addr % PAGE != 0 {
+    if !addr.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL.during("mapping at a misaligned address"));
     }
     if addr < LOWEST {

@@ -5,6 +5,7 @@
 use super::{frames, reclaim};
 use crate::error::{Errno, Result};
 use crate::sync::WaitQueue;
+use crate::task;
 use hal::sync::Once;
 
 /// Sends `SIGKILL` to the process that uses the most memory; `false` if there is none to be ended.
@@ -29,13 +30,13 @@ pub(super) fn wait_for_room(pages: usize) -> Result<()> {
     for round in 0..ROUNDS {
         // The flusher may still turn dirty pages into clean ones: give it a moment before the axe, and the victim its time after.
         if round % 20 == 3 && !KILLER.get().is_some_and(|kill| kill()) {
-            return Err(none);
+            break;
         }
-        let deadline = hal::time::now_ns() + ROUND_NS;
-        match PAUSE.wait_interruptible::<()>(Some(deadline), || None) {
-            Err(error) if error.errno == Errno::ETIMEDOUT => {}
-            _ => return Err(none),
+        let killed = task::try_current().is_none_or(|task| task::fatal_signal_pending(&task));
+        if killed {
+            break;
         }
+        PAUSE.wait_until::<()>(hal::time::now_ns() + ROUND_NS, || None);
         if frames::has_room(pages) || reclaim::reclaim(pages) {
             return Ok(());
         }

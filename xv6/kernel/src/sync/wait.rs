@@ -146,6 +146,11 @@ impl WaitQueue {
         self.wait_inner(true, deadline, &mut cond)
     }
 
+    /// Sleeps until `cond` gives a value or the monotonic clock (ns) passes `deadline`. Not interrupted by signals.
+    pub fn wait_until<R>(&self, deadline: u64, mut cond: impl FnMut() -> Option<R>) -> Option<R> {
+        self.wait_inner(false, Some(deadline), &mut cond).ok()
+    }
+
     fn wait_inner<R>(
         &self,
         interruptible: bool,

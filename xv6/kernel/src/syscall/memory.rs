@@ -62,7 +62,7 @@ fn mmap(call: &mut Call<'_>) -> Result<usize> {
     let prot = prot(bits)?;
     let flags = MapFlags::from_bits_truncate(flags as u32);
     let kind = flags.intersection(MapFlags::SHARED_VALIDATE);
-    if kind.is_empty() || offset % PAGE != 0 {
+    if kind.is_empty() || !offset.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL.during("mmap"));
     }
     let shared = kind != MapFlags::PRIVATE;
@@ -154,7 +154,7 @@ fn msync(call: &mut Call<'_>) -> Result<usize> {
 
 fn mincore(call: &mut Call<'_>) -> Result<usize> {
     let [addr, len, vec, ..] = call.args;
-    if addr % PAGE != 0 {
+    if !addr.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL.during("mincore"));
     }
     if len > 0 {
@@ -192,7 +192,7 @@ fn madvise(call: &mut Call<'_>) -> Result<usize> {
 
 /// `ENOMEM` unless all of the range is mapped, `EINVAL` if it is misaligned.
 fn check_mapped(space: &AddressSpace, addr: usize, len: usize) -> Result<()> {
-    if len == 0 && addr % PAGE == 0 {
+    if len == 0 && addr.is_multiple_of(PAGE) {
         return Ok(());
     }
     if space.covers(addr, len)? { Ok(()) } else { Err(Errno::ENOMEM.during("naming what is not mapped")) }

@@ -16,6 +16,7 @@ pub mod futex;
 pub mod group;
 mod itimer;
 pub mod locks;
+pub mod oom;
 mod pid;
 pub mod pidfd;
 pub mod process;
