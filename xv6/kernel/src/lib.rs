@@ -29,4 +29,5 @@ pub mod syscall;
 pub mod task;
 pub mod time;
 pub mod tty;
+pub mod version;
 pub mod vfs;

@@ -216,6 +216,7 @@ fn new_process(task: &Arc<Task>, pid: &Arc<Pid>, flags: CloneFlags, args: &Clone
     let child = Process::new(pid.clone(), Weak::new(), parent.group(), limits, exit_signal);
     *child.exe.lock() = parent.exe();
     child.dumpable.store(parent.dumpable.load(Ordering::Relaxed), Ordering::Relaxed);
+    child.set_oom_score_adj(parent.oom_score_adj());
     let below = parent.has_subreaper.load(Ordering::Relaxed) || parent.subreaper.load(Ordering::Relaxed);
     child.has_subreaper.store(below, Ordering::Relaxed);
     child

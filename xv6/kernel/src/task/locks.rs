@@ -22,6 +22,24 @@ impl Held {
     }
 }
 
+/// Runs `inner` as a new level of the order: a stacked file system calls the one below it while it holds its own locks, which lie
+/// outside of all locks there, whatever their ranks.
+pub fn stacked<R>(inner: impl FnOnce() -> R) -> R {
+    #[cfg(debug_assertions)]
+    let outer = super::try_current().map(|task| {
+        let counts: [u8; RANKS] = core::array::from_fn(|rank| task.held.count[rank].swap(0, Ordering::Relaxed));
+        (task, counts)
+    });
+    let result = inner();
+    #[cfg(debug_assertions)]
+    if let Some((task, counts)) = outer {
+        for (count, outer) in task.held.count.iter().zip(counts) {
+            count.fetch_add(outer, Ordering::Relaxed);
+        }
+    }
+    result
+}
+
 /// Panics if the running thread may not take a lock of `rank` now: it holds an inner one, or a spin lock.
 pub fn check(rank: Rank, name: &str) {
     #[cfg(debug_assertions)]

@@ -17,7 +17,7 @@ use crate::vfs::File;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI16, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use hal::sync::{Rank, SpinGuard, SpinLock};
 
 static TREE: SpinLock<()> = SpinLock::new(Rank::TaskTree, "process tree", ());
@@ -106,6 +106,8 @@ pub struct Process {
     pub(super) executed: AtomicBool,
     /// `PR_SET_DUMPABLE`.
     pub(super) dumpable: AtomicU8,
+    /// Who goes first when memory runs out (`/proc/PID/oom_score_adj`), -1000 (never) to 1000.
+    pub(super) oom_score_adj: AtomicI16,
     /// `PR_SET_PDEATHSIG`.
     pub(super) parent_death_signal: AtomicU8,
     /// Threads that called execve(2) and wait to be alone wait here; so do those who wait for stops to end.
@@ -148,6 +150,7 @@ impl Process {
             has_subreaper: AtomicBool::new(false),
             executed: AtomicBool::new(false),
             dumpable: AtomicU8::new(1),
+            oom_score_adj: AtomicI16::new(0),
             parent_death_signal: AtomicU8::new(0),
             threads_gone: WaitQueue::new(),
             child_changed: WaitQueue::new(),
@@ -234,6 +237,21 @@ impl Process {
     /// True if it is number 1 of its pid namespace.
     pub fn is_ns_init(&self) -> bool {
         self.pid.own() == 1
+    }
+
+    /// Whether others with its user id may look into it (`PR_SET_DUMPABLE`).
+    pub fn is_dumpable(&self) -> bool {
+        self.dumpable.load(Ordering::Relaxed) == 1
+    }
+
+    /// `/proc/PID/oom_score_adj`.
+    pub fn oom_score_adj(&self) -> i16 {
+        self.oom_score_adj.load(Ordering::Relaxed)
+    }
+
+    /// Sets `/proc/PID/oom_score_adj`.
+    pub fn set_oom_score_adj(&self, value: i16) {
+        self.oom_score_adj.store(value, Ordering::Relaxed);
     }
 
     /// The wait(2) status of a zombie.

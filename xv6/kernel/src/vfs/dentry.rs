@@ -8,6 +8,7 @@
 //! Locks: `Directory::change` (sleeping) is held around every change and every lookup that misses; `children` and `place` are
 //! spin locks, never held together, never across a call into a file system.
 
+use super::census::{self, Counted};
 use super::inode::{InodeRef, Kind};
 use super::shrink;
 use crate::error::{Errno, Result};
@@ -33,6 +34,7 @@ pub struct Tree {
 
 /// A name in a directory.
 pub struct Dentry {
+    _counted: Counted,
     place: SpinLock<Place>,
     inode: Option<InodeRef>,
     directory: Option<Box<Directory>>,
@@ -86,6 +88,7 @@ impl Dentry {
             })
         });
         Dentry {
+            _counted: census::DENTRIES.count(),
             place: SpinLock::new(Rank::Dentry, "dentry", Place { parent, name, dead: false }),
             inode,
             directory,

@@ -8,6 +8,7 @@
 //! Locks: the tree changes under the global [`TOPOLOGY`] mutex only; `place` and `children` are spin locks for readers.
 
 use super::Path;
+use super::census::{self, Counted};
 use super::dentry::Dentry;
 use super::namespace::MountNamespace;
 use super::superblock::Superblock;
@@ -41,6 +42,7 @@ pub static TOPOLOGY: Mutex<()> = Mutex::new(sync::Rank::MountTopology, "mount to
 
 /// A mounted file system, or a part of one.
 pub struct Mount {
+    _counted: Counted,
     /// Unique for the kernel's life, as `mountinfo` shows it.
     pub id: u64,
     /// The instance.
@@ -74,6 +76,7 @@ impl Mount {
     pub fn new(superblock: Arc<Superblock>, root: Arc<Dentry>, source: &[u8], flags: MountFlags) -> Arc<Mount> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new(Mount {
+            _counted: census::MOUNTS.count(),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             superblock,
             root,

@@ -5,6 +5,7 @@
 //!
 //! Locks: the offset is a sleeping mutex held across a read or write that uses it (as Linux's `f_pos_lock`); streams do not take it.
 
+use super::census::{self, Counted};
 use super::file::{Events, FileOps, OpenFlags};
 use super::inode::{InodeRef, Kind};
 use super::{Path, anon, flock};
@@ -35,6 +36,7 @@ pub enum Whence {
 
 /// An open file.
 pub struct File {
+    _counted: Counted,
     /// Where it was opened.
     pub path: Path,
     /// What it is.
@@ -60,6 +62,7 @@ impl File {
         let kept = flags
             .difference(OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::NOCTTY | OpenFlags::TRUNC | OpenFlags::CLOEXEC);
         Arc::new(File {
+            _counted: census::FILES.count(),
             path,
             inode,
             ops,

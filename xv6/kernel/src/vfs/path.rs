@@ -115,7 +115,8 @@ impl Path {
 
     /// What a link of `/proc/PID` shows: the name from `root`, ` (deleted)` after a removed one; `pipe:[7]` for what has no name.
     pub fn text(&self, root: &Path) -> Vec<u8> {
-        if super::anon::is_anonymous(self) {
+        let has_no_place = !self.is_mount_root() && self.dentry.parent().is_none();
+        if super::anon::is_anonymous(self) || has_no_place {
             return self.dentry.name().to_vec();
         }
         let mut text = self.text_from(root).unwrap_or_else(|| {

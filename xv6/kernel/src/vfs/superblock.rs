@@ -5,6 +5,7 @@
 //!
 //! Locks: the table's spin lock, taken alone.
 
+use super::census::{self, Counted};
 use super::dentry::Dentry;
 use super::inode::FileSystem;
 use crate::error::{Errno, Result};
@@ -26,6 +27,7 @@ pub struct SourceKey {
 
 /// A file system instance and its root dentry.
 pub struct Superblock {
+    _counted: Counted,
     /// The file system.
     pub fs: Arc<dyn FileSystem>,
     /// Its root directory.
@@ -41,7 +43,8 @@ impl Superblock {
     /// Wraps a fresh instance.
     pub fn new(fs: Arc<dyn FileSystem>, read_only: bool) -> Arc<Superblock> {
         let root = Dentry::root(fs.root(), fs.is_volatile());
-        Arc::new(Superblock { fs, root, read_only: AtomicBool::new(read_only), writers: AtomicU32::new(0) })
+        let (read_only, writers) = (AtomicBool::new(read_only), AtomicU32::new(0));
+        Arc::new(Superblock { _counted: census::SUPERBLOCKS.count(), fs, root, read_only, writers })
     }
 
     /// True when nothing of this instance may be written, through any mount.

@@ -2,8 +2,9 @@
 
 use super::lookup::UpperEntry;
 use super::node::OverlayNode;
-use super::work::{set_opaque, stacked};
+use super::work::set_opaque;
 use crate::error::{Errno, Result};
+use crate::sync::stacked;
 use crate::vfs::Dentry;
 use crate::vfs::inode::{Inode, Kind, NewNode, RenameMode};
 use alloc::sync::Arc;

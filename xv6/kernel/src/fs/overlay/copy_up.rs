@@ -7,9 +7,9 @@
 
 use super::ORIGIN;
 use super::node::OverlayNode;
-use super::work::stacked;
 use crate::error::{Errno, Result};
 use crate::mm::WriteBuf;
+use crate::sync::stacked;
 use crate::vfs::Dentry;
 use crate::vfs::inode::{Attr, InodeRef, Kind, NewNode, RenameMode, SetAttr};
 use alloc::sync::Arc;

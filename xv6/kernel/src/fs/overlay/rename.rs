@@ -5,8 +5,9 @@
 
 use super::lookup::UpperEntry;
 use super::node::OverlayNode;
-use super::work::{empty, set_opaque, stacked};
+use super::work::{empty, set_opaque};
 use crate::error::{Errno, Result};
+use crate::sync::stacked;
 use crate::vfs::inode::{Inode, Kind, RenameMode};
 
 impl OverlayNode {

@@ -100,8 +100,3 @@ pub(super) fn empty(dir: &Arc<Dentry>) -> Result<()> {
     }
     Ok(())
 }
-
-/// Runs a change of the upper layer, whose locks form a new level of the lock order below the overlay's.
-pub(super) fn stacked<R>(change: impl FnOnce() -> R) -> R {
-    change()
-}

@@ -114,6 +114,11 @@ pub fn masks(task: &Task) -> (SigSet, SigSet, SigSet) {
     (own.pending.set(), shared, own.blocked)
 }
 
+/// The signals that are ignored and those that have a handler (`/proc/PID/status`: SigIgn, SigCgt).
+pub fn summary(task: &Task) -> (SigSet, SigSet) {
+    task.actions().summary()
+}
+
 /// Sets the mask of blocked signals (`SIGKILL` and `SIGSTOP` stay out), and returns the old one.
 pub fn set_blocked(task: &Arc<Task>, mask: SigSet) -> SigSet {
     let mask = mask.without(SigSet::UNBLOCKABLE);

@@ -1,0 +1,43 @@
+//! How many objects of each kind exist: what leak tests compare (`/proc/xv6`).
+//!
+//! An object counts itself by a [`Counted`] field. No locks: the counters are atomics.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// The counter of one kind.
+pub struct Census(AtomicUsize);
+
+/// A field of a counted object: it counts from its making to its drop.
+pub struct Counted(&'static Census);
+
+impl Census {
+    const fn new() -> Census {
+        Census(AtomicUsize::new(0))
+    }
+
+    /// One more; the field to keep.
+    pub fn count(&'static self) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self)
+    }
+
+    /// How many there are.
+    pub fn total(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Open files.
+pub static FILES: Census = Census::new();
+/// Dentries, cached and in use.
+pub static DENTRIES: Census = Census::new();
+/// Mounts, detached ones too.
+pub static MOUNTS: Census = Census::new();
+/// File system instances.
+pub static SUPERBLOCKS: Census = Census::new();
