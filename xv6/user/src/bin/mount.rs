@@ -12,7 +12,8 @@ const USAGE: &str = "mount [-t TYPE] [-o OPTIONS] [-rw] [--bind|--rbind|--move] 
 mount --make-[r]{private,slave,shared,unbindable} FOLDER | mount [-t TYPE]";
 
 fn main() -> ExitCode {
-    user::run("mount", USAGE, body)
+    // 32 is mount(8)'s status for a failed mount.
+    user::run("mount", USAGE, |args, out| body(args, out).map_err(|failure| failure.with_status(32)))
 }
 
 /// What to do besides mounting a file system.

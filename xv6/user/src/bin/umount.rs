@@ -49,7 +49,7 @@ fn body(args: &mut Args, _: &mut Out) -> Result<u8, Failure> {
     for target in targets {
         if let Err(failure) = unmount(target.as_str(), flags).about(&target) {
             user::warn(&failure);
-            status = 1;
+            status = 32; // umount(8)'s status for a failed one
         }
     }
     Ok(status)
