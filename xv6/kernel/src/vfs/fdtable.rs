@@ -216,7 +216,7 @@ impl FdTable {
     }
 
     /// Notes that record locks were taken in this table's name.
-    pub(super) fn note_locks(&self) {
+    pub fn note_locks(&self) {
         self.has_locks.store(true, Ordering::Relaxed);
     }
 

@@ -8,7 +8,7 @@
 use super::census::{self, Counted};
 use super::file::{Events, FileOps, OpenFlags};
 use super::inode::{InodeRef, Kind};
-use super::{Path, anon, flock};
+use super::{Path, anon, flock, record_lock};
 use crate::error::{Errno, Result};
 use crate::mm::{ReadBuf, WriteBuf};
 use crate::sync::{Mutex, MutexGuard, Poller, Rank};
@@ -49,6 +49,8 @@ pub struct File {
     counted: bool,
     /// Holds a flock(2) lock.
     pub(super) flocked: AtomicBool,
+    /// May hold record locks of its own (`F_OFD_SETLK`).
+    record_locked: AtomicBool,
 }
 
 impl File {
@@ -70,6 +72,7 @@ impl File {
             offset: Mutex::new(Rank::FileOffset, "file offset", 0),
             counted,
             flocked: AtomicBool::new(false),
+            record_locked: AtomicBool::new(false),
         })
     }
 
@@ -212,6 +215,11 @@ impl File {
         if self.is_path() { Events::NVAL } else { self.ops.poll(self, poller) }
     }
 
+    /// Notes that record locks are taken in this open file's own name.
+    pub fn note_record_locks(&self) {
+        self.record_locked.store(true, Ordering::Relaxed);
+    }
+
     /// The operations as their own type: a pidfd, a namespace file, an epoll.
     pub fn operations<T: 'static>(&self) -> Option<&T> {
         self.ops.as_any().downcast_ref::<T>()
@@ -222,6 +230,9 @@ impl Drop for File {
     fn drop(&mut self) {
         if *self.flocked.get_mut() {
             flock::release(self);
+        }
+        if *self.record_locked.get_mut() {
+            record_lock::release(self, core::ptr::from_ref(self) as usize);
         }
         if self.counted {
             self.path.mount.remove_writer();
