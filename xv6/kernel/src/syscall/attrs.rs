@@ -102,11 +102,8 @@ fn utimensat(call: &mut Call<'_>) -> Result<usize> {
     let times: Option<[[i64; 2]; 2]> = if call.args[2] == 0 { None } else { Some(user::read(call.args[2])?) };
     let flags = AtFlags::parse(call.args[3], AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
     // Linux's own extension: no path means the descriptor itself (futimens(3)).
-    let path = if call.args[1] == 0 {
-        call.file(0)?.path.clone()
-    } else {
-        call.lookup_arg(call.int(0), 1, flags.walk())?
-    };
+    let path =
+        if call.args[1] == 0 { call.file(0)?.path.clone() } else { call.lookup_arg(call.int(0), 1, flags.walk())? };
     set_times(call, &path, times)
 }
 

@@ -4,8 +4,7 @@ use super::at::offset;
 use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::{ReadBuf, WriteBuf, user};
-use crate::task::Signal;
-use crate::task::signal::send_to_task;
+use crate::task::signal::{Signal, send_to_task};
 use crate::vfs::openfile::Whence;
 use crate::vfs::{File, attr};
 
@@ -129,7 +128,7 @@ fn fsync(call: &mut Call<'_>) -> Result<usize> {
 
 /// sync(2): every dirty page, then every file system the caller can see. It has no way to fail; a lost write shows at fsync(2).
 fn sync(call: &mut Call<'_>) -> Result<usize> {
-    let _ = crate::mm::cache::sync_all();
+    let _ = crate::mm::sync_all();
     let mut instances = alloc::vec::Vec::new();
     call.task.ns().mnt.for_each(|mount| instances.push(mount.superblock.clone()));
     instances.dedup_by(|a, b| alloc::sync::Arc::ptr_eq(a, b));

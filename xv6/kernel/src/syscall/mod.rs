@@ -11,8 +11,21 @@
 //!
 //! Neighbours: `task` runs the loop that calls [`dispatch`]; every room below is called from here. No locks of its own.
 
+pub mod at;
+mod attrs;
+mod copy;
+mod dir;
 mod exec;
+mod fd;
+mod io;
 mod memory;
+mod mount;
+mod names;
+mod open;
+mod pipe;
+mod poll;
+mod stat;
+mod xattr;
 
 use crate::error::{Errno, Result};
 use crate::task::Task;
@@ -40,7 +53,22 @@ pub struct Row {
 }
 
 /// The groups, one per file of this folder (each has `pub const ROWS: &[Row]`).
-const GROUPS: &[&[Row]] = &[exec::ROWS, memory::ROWS];
+const GROUPS: &[&[Row]] = &[
+    attrs::ROWS,
+    copy::ROWS,
+    dir::ROWS,
+    exec::ROWS,
+    fd::ROWS,
+    io::ROWS,
+    memory::ROWS,
+    mount::ROWS,
+    names::ROWS,
+    open::ROWS,
+    pipe::ROWS,
+    poll::ROWS,
+    stat::ROWS,
+    xattr::ROWS,
+];
 
 /// One more than the largest number the table can hold.
 const LIMIT: usize = 512;

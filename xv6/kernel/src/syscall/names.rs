@@ -25,7 +25,11 @@ pub const ROWS: &[Row] = &[
     Row { number: 265, name: "linkat", handler: linkat },
     Row { number: 266, name: "symlinkat", handler: |call| symlink(call, call.int(1), 2) },
     Row { number: 267, name: "readlinkat", handler: |call| readlink(call, call.int(0), 1) },
-    Row { number: 316, name: "renameat2", handler: |call| rename(call, [call.int(0), 1, call.int(2), 3], call.args[4]) },
+    Row {
+        number: 316,
+        name: "renameat2",
+        handler: |call| rename(call, [call.int(0), 1, call.int(2), 3], call.args[4]),
+    },
 ];
 
 /// Creates `kind` at the path in argument `path`.
@@ -73,7 +77,11 @@ fn symlink(call: &mut Call<'_>, dirfd: i32, path: usize) -> Result<usize> {
 fn unlink(call: &mut Call<'_>, dirfd: i32, path: usize, flags: AtFlags) -> Result<usize> {
     let path = call.path(path)?;
     let ctx = call.walk_at(dirfd, &path)?;
-    if flags.contains(AtFlags::REMOVEDIR) { change::rmdir(&ctx, &path)? } else { change::unlink(&ctx, &path)? }
+    if flags.contains(AtFlags::REMOVEDIR) {
+        change::rmdir(&ctx, &path)?
+    } else {
+        change::unlink(&ctx, &path)?
+    }
     Ok(0)
 }
 

@@ -6,7 +6,6 @@ use crate::error::{Errno, Result};
 use crate::mm::user;
 use crate::vfs::file::OpenFlags;
 use crate::vfs::{WalkFlags, open};
-use alloc::sync::Arc;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// The rows.
@@ -30,7 +29,6 @@ struct OpenHow {
 
 /// Close-on-exec, for close_range(2).
 const CLOSE_RANGE_CLOEXEC: usize = 4;
-const CLOSE_RANGE_UNSHARE: usize = 2;
 
 /// `RESOLVE_CACHED`: only what needs no disk. The answer that it cannot be done so is always allowed.
 const RESOLVE_CACHED: u64 = 0x20;
@@ -65,7 +63,11 @@ fn openat2(call: &mut Call<'_>) -> Result<usize> {
     if how.resolve & RESOLVE_CACHED != 0 {
         return Err(Errno::EAGAIN.into());
     }
-    let known = WalkFlags::NO_XDEV | WalkFlags::NO_MAGICLINKS | WalkFlags::NO_SYMLINKS | WalkFlags::BENEATH | WalkFlags::IN_ROOT;
+    let known = WalkFlags::NO_XDEV
+        | WalkFlags::NO_MAGICLINKS
+        | WalkFlags::NO_SYMLINKS
+        | WalkFlags::BENEATH
+        | WalkFlags::IN_ROOT;
     let resolve = u32::try_from(how.resolve).ok().and_then(WalkFlags::from_bits).ok_or(Errno::EINVAL)?;
     let creates = flags.intersects(OpenFlags::CREAT);
     if !known.contains(resolve) || how.mode > 0o7777 || (how.mode != 0 && !creates) {
@@ -76,17 +78,15 @@ fn openat2(call: &mut Call<'_>) -> Result<usize> {
 
 fn close(call: &mut Call<'_>) -> Result<usize> {
     call.task.files().close(call.args[0] as u32)?;
-    crate::mm::cache::sweep_orphans();
+    crate::mm::sweep_orphans();
     Ok(0)
 }
 
 fn close_range(call: &mut Call<'_>) -> Result<usize> {
     let (first, last, flags) = (call.args[0] as u32, call.args[1] as u32, call.args[2]);
-    if first > last || flags & !(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE) != 0 {
+    // CLOSE_RANGE_UNSHARE is among the refused: unshare(2) does it.
+    if first > last || flags & !CLOSE_RANGE_CLOEXEC != 0 {
         return Err(Errno::EINVAL.into());
-    }
-    if flags & CLOSE_RANGE_UNSHARE != 0 {
-        call.task.set_files(Arc::new(call.task.files().fork()));
     }
     let files = call.task.files();
     if flags & CLOSE_RANGE_CLOEXEC == 0 {

@@ -88,7 +88,8 @@ fn fstat(call: &mut Call<'_>) -> Result<usize> {
 
 /// The place that `dirfd`, `path` and `flags` name; the empty path of a descriptor is the file itself.
 fn find(call: &Call<'_>, flags: AtFlags) -> Result<Path> {
-    if flags.contains(AtFlags::EMPTY_PATH) && call.int(0) != AT_FDCWD && (call.args[1] == 0 || call.path(1)?.is_empty()) {
+    if flags.contains(AtFlags::EMPTY_PATH) && call.int(0) != AT_FDCWD && (call.args[1] == 0 || call.path(1)?.is_empty())
+    {
         return Ok(call.any_file(0)?.path.clone());
     }
     call.lookup_arg(call.int(0), 1, flags.walk())
@@ -200,7 +201,8 @@ fn access(call: &mut Call<'_>, dirfd: i32, path: usize, mode: usize, flags: usiz
         return Err(Errno::EACCES.into());
     }
     perm::may(path.inode(), &ctx.cred, want)?;
-    let content = !matches!(path.inode().kind(), crate::vfs::inode::Kind::CharDevice | crate::vfs::inode::Kind::BlockDevice);
+    let content =
+        !matches!(path.inode().kind(), crate::vfs::inode::Kind::CharDevice | crate::vfs::inode::Kind::BlockDevice);
     if want.contains(May::WRITE) && content {
         path.mount.check_writable()?;
     }

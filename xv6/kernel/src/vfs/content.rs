@@ -22,7 +22,7 @@ static DIRECTORY: Lazy<Arc<Directory>> = Lazy::new(|| Arc::new(Directory));
 static NAMED: Lazy<Arc<Named>> = Lazy::new(|| Arc::new(Named));
 
 /// The operations of a regular file.
-pub(super) fn regular() -> Arc<dyn FileOps> {
+pub fn regular() -> Arc<dyn FileOps> {
     REGULAR.clone()
 }
 

@@ -21,6 +21,8 @@ pub mod content;
 pub mod dentry;
 pub mod devnum;
 mod dirops;
+pub mod epoll;
+pub mod eventfd;
 pub mod fdtable;
 mod fifo;
 pub mod file;
@@ -62,6 +64,6 @@ use inode::Time;
 
 /// The time of day, for file times.
 pub fn now() -> Time {
-    let ns = hal::time::wall_boot_ns() + hal::time::now_ns();
+    let ns = crate::time::realtime_ns();
     Time { sec: (ns / 1_000_000_000) as i64, nsec: (ns % 1_000_000_000) as u32 }
 }
