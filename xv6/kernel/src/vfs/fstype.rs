@@ -110,7 +110,7 @@ pub(super) fn instance(
         }
         return Ok(found);
     }
-    let made = Superblock::new((fs_type.mount)(&args)?, read_only);
+    let made = superblock::of((fs_type.mount)(&args)?, read_only);
     if let Some(key) = key {
         // Two mounts of one source at once: the first to finish is kept, as nothing was written through the other yet.
         if let Some(found) = superblock::find(&key) {
@@ -118,6 +118,20 @@ pub(super) fn instance(
         }
         superblock::remember(key, &made);
     }
+    Ok(made)
+}
+
+/// The instance of `fs_type` on `disk`, before there is a root to resolve names from.
+pub(super) fn instance_on_disk(
+    fs_type: &'static FsType,
+    disk: &Arc<BlockDevice>,
+    walk: &Walk,
+) -> Result<Arc<Superblock>> {
+    let read_only = disk.read_only();
+    let disk_number = chr::disk_number(disk.index());
+    let args = MountArgs { source: b"", data: b"", read_only, file: None, disk: Some(disk.clone()), walk, ns: None };
+    let made = Superblock::new((fs_type.mount)(&args)?, read_only);
+    superblock::remember(SourceKey { fs_type: fs_type.name, dev: disk_number, ino: 0 }, &made);
     Ok(made)
 }
 

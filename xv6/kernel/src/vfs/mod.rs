@@ -15,6 +15,7 @@
 
 pub mod anon;
 pub mod attr;
+pub mod boot;
 pub mod census;
 pub mod change;
 pub mod content;

@@ -78,6 +78,16 @@ impl Drop for Superblock {
     }
 }
 
+/// The superblock of `fs`: the one in use, if a type gives the same instance to every mount (devtmpfs, cgroup2), or a new one.
+pub(super) fn of(fs: Arc<dyn FileSystem>, read_only: bool) -> Arc<Superblock> {
+    let key = SourceKey { fs_type: fs.name(), dev: fs.dev(), ino: u64::MAX };
+    find(&key).unwrap_or_else(|| {
+        let made = Superblock::new(fs, read_only);
+        remember(key, &made);
+        made
+    })
+}
+
 /// The instance made from `key`, if it is in use.
 pub(super) fn find(key: &SourceKey) -> Option<Arc<Superblock>> {
     let table = BY_SOURCE.lock();
