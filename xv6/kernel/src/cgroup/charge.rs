@@ -1,7 +1,8 @@
 //! [`TaskCharge`]: one task's place in the tree, taken before the task exists and given back when it is gone.
 //!
-//! A charge counts in two ways. As a *member* the task makes its group populated, from the charge until it exits; a group with members cannot
-//! be removed. As a *pid* it counts against `pids.max` of every group up to the root until it is reaped, so zombies still count (as Linux).
+//! A charge counts in two ways. As a *member* the task makes its group populated, from the charge until it exits; a
+//! group with members cannot be removed. As a *pid* it counts against `pids.max` of every group up to the root until it
+//! is reaped, so zombies still count (as Linux).
 //!
 //! Locks: none; [`super::tree`] explains how a charge and a removal meet.
 
@@ -14,8 +15,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 static TASK_LIMIT: AtomicU64 = AtomicU64::new(UNLIMITED);
 static TASK_RESERVE: AtomicU64 = AtomicU64::new(0);
 
-/// Limits the machine to `total` tasks, the last `reserve` of which only tasks of the root group may take, so that the host's shell still works
-/// while containers fill the machine.
+/// Limits the machine to `total` tasks, the last `reserve` of which only tasks of the root group may take, so that the
+/// host's shell still works while containers fill the machine.
 pub fn set_task_limit(total: u64, reserve: u64) {
     TASK_LIMIT.store(total, Ordering::Relaxed);
     TASK_RESERVE.store(reserve.min(total), Ordering::Relaxed);
@@ -27,8 +28,8 @@ pub struct TaskCharge {
     alive: bool,
 }
 
-/// Charges one more task to `group`, the forking task's group. `EAGAIN` where `pids.max` of the group or of one above it, or the machine's limit, is
-/// reached (cgroups(7), fork(2)), or where the group was removed meanwhile.
+/// Charges one more task to `group`, the forking task's group. `EAGAIN` where `pids.max` of the group or of one above
+/// it, or the machine's limit, is reached (cgroups(7), fork(2)), or where the group was removed meanwhile.
 pub fn charge_task(group: &Arc<Cgroup>) -> Result<TaskCharge> {
     group.join();
     // The order of this load and `join` against `tree::remove` makes sure that one of the two sees the other.
@@ -64,8 +65,9 @@ impl TaskCharge {
         self.alive
     }
 
-    /// Moves the task to `group`. A migration is never refused by a limit (cgroups(7): it may leave `pids.current` above `pids.max`).
-    /// The caller holds [`super::tree::lock`] and has asked [`super::tree::may_enter`]; a zombie stays where it is.
+    /// Moves the task to `group`. A migration is never refused by a limit (cgroups(7): it may leave `pids.current`
+    /// above `pids.max`). The caller holds [`super::tree::lock`] and has asked [`super::tree::may_enter`]; a zombie
+    /// stays where it is.
     pub fn move_to(&mut self, group: &Arc<Cgroup>) {
         if !self.alive || Arc::ptr_eq(&self.group, group) {
             return;

@@ -1,4 +1,5 @@
-//! [`Controllers`], the set of resource controllers, and `cgroup.subtree_control`: which of them a group hands down to its children.
+//! [`Controllers`], the set of resource controllers, and `cgroup.subtree_control`: which of them a group hands down to
+//! its children.
 
 use super::{Cgroup, UNLIMITED, tree};
 use crate::error::{Errno, Result};
@@ -33,8 +34,8 @@ impl Controllers {
     }
 }
 
-/// What a write to `cgroup.subtree_control` asks for, e.g. `+pids -memory`: the set to add and the set to take away; of two
-/// words for one controller the last counts. `EINVAL` for any other text or name.
+/// What a write to `cgroup.subtree_control` asks for, e.g. `+pids -memory`: the set to add and the set to take away; of
+/// two words for one controller the last counts. `EINVAL` for any other text or name.
 fn parse(text: &str) -> Result<(Controllers, Controllers)> {
     let (mut add, mut remove) = (Controllers::empty(), Controllers::empty());
     for word in text.split_ascii_whitespace() {
@@ -57,8 +58,9 @@ fn parse(text: &str) -> Result<(Controllers, Controllers)> {
 }
 
 impl Cgroup {
-    /// A write to `cgroup.subtree_control` (cgroups(7)). `ENOENT`: a controller to enable is not available here; `EBUSY`: a child still hands down a
-    /// controller to disable, or this group (not the root) has members itself (the "no internal processes" rule).
+    /// A write to `cgroup.subtree_control` (cgroups(7)). `ENOENT`: a controller to enable is not available here;
+    /// `EBUSY`: a child still hands down a controller to disable, or this group (not the root) has members itself (the
+    /// "no internal processes" rule).
     pub fn write_subtree_control(self: &Arc<Cgroup>, text: &str) -> Result<()> {
         let (add, remove) = parse(text)?;
         let _tree = tree::lock();

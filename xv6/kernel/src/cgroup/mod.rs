@@ -1,14 +1,15 @@
 //! Control groups, version 2 (cgroups(7)): the tree, who is in it, and what each group may use.
 //!
-//! Key types: [`Cgroup`], one node of the tree; [`TaskCharge`], one task's place in it (made before the task, its drop gives everything
-//! back); [`Controllers`], the set of resource controllers. A controller is a file of this folder (`pids`) whose counters
-//! sit in every node, charged along the path to the root whether or not the controller shows its files there.
+//! Key types: [`Cgroup`], one node of the tree; [`TaskCharge`], one task's place in it (made before the task, its drop
+//! gives everything back); [`Controllers`], the set of resource controllers. A controller is a file of this folder
+//! (`pids`) whose counters sit in every node, charged along the path to the root whether or not the controller shows
+//! its files there.
 //!
 //! Neighbours: `task` charges a fork here and keeps the charge; `fs::cgroupfs` shows the tree as files; `ns` holds the
 //! root that a cgroup namespace sees. This room calls none of them.
 //!
-//! Locks: [`tree::lock`] serialises every change of the tree's shape and every migration; a node's `state` is a spin lock inside it.
-//! Charges are atomics and take no lock.
+//! Locks: [`tree::lock`] serialises every change of the tree's shape and every migration; a node's `state` is a spin
+//! lock inside it. Charges are atomics and take no lock.
 
 mod charge;
 mod control;

@@ -9,8 +9,8 @@ pub fn is_within(group: &Cgroup, top: &Cgroup) -> bool {
     group.ancestry().any(|each| each.id == top.id)
 }
 
-/// The path of `group` seen from a namespace whose root is `top`: `/a/b`, `/` for `top` itself, and `/../x` where it lies outside, as
-/// `/proc/PID/cgroup` shows it. A removed group's path ends in ` (deleted)`.
+/// The path of `group` seen from a namespace whose root is `top`: `/a/b`, `/` for `top` itself, and `/../x` where it
+/// lies outside, as `/proc/PID/cgroup` shows it. A removed group's path ends in ` (deleted)`.
 pub fn path_from(top: &Arc<Cgroup>, group: &Arc<Cgroup>) -> Vec<u8> {
     let mut path = Vec::new();
     let shared = top.ancestry().find(|each| is_within(group, each));

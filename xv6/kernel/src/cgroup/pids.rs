@@ -1,8 +1,8 @@
 //! The `pids` controller: how many tasks a group and all below it may have (cgroups(7); Linux's cgroup-v2.rst, "PID").
 //!
-//! Counters are atomics, charged from the leaf to the root; a refusal undoes what was charged below it. A counter never passes its limit, not even
-//! for a moment, so two forks that race for the last place cannot both fail. Limits bite at a fork only: a migration, or a limit lowered later,
-//! may leave `current` above `max`.
+//! Counters are atomics, charged from the leaf to the root; a refusal undoes what was charged below it. A counter never
+//! passes its limit, not even for a moment, so two forks that race for the last place cannot both fail. Limits bite at
+//! a fork only: a migration, or a limit lowered later, may leave `current` above `max`.
 
 use super::{Cgroup, Notifier};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -57,7 +57,8 @@ impl Pids {
         self.peak.load(Ordering::Relaxed)
     }
 
-    /// Forks refused because of this group's limit or of one below it (`pids.events`), and because of this group's alone (`pids.events.local`).
+    /// Forks refused because of this group's limit or of one below it (`pids.events`), and because of this group's
+    /// alone (`pids.events.local`).
     pub fn refused(&self) -> (u64, u64) {
         (self.refused.load(Ordering::Relaxed), self.refused_here.load(Ordering::Relaxed))
     }

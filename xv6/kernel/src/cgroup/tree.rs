@@ -1,7 +1,8 @@
 //! The tree's shape: making and removing groups, and who may move where.
 //!
-//! A fork charges a group without the tree's lock. A removal therefore first marks the group dead and then looks for members, while a charge first
-//! joins and then looks for the mark (both sequentially consistent): at least one of them sees the other and steps back.
+//! A fork charges a group without the tree's lock. A removal therefore first marks the group dead and then looks for
+//! members, while a charge first joins and then looks for the mark (both sequentially consistent): at least one of them
+//! sees the other and steps back.
 //!
 //! Locks: [`lock`] (rank `CgroupTree`) around every change; group states are spin locks inside it.
 
@@ -27,8 +28,8 @@ pub fn lock() -> SpinGuard<'static, ()> {
     TREE.lock()
 }
 
-/// mkdir(2) of a group. `EEXIST`; `EAGAIN` past `cgroup.max.depth` or `cgroup.max.descendants` of a group above; `ENOSPC` past [`MAX_GROUPS`];
-/// `EINVAL` for a name with a newline, which `/proc/PID/cgroup` could not show.
+/// mkdir(2) of a group. `EEXIST`; `EAGAIN` past `cgroup.max.depth` or `cgroup.max.descendants` of a group above;
+/// `ENOSPC` past [`MAX_GROUPS`]; `EINVAL` for a name with a newline, which `/proc/PID/cgroup` could not show.
 pub fn make(parent: &Arc<Cgroup>, name: &[u8]) -> Result<Arc<Cgroup>> {
     if name.contains(&b'\n') {
         return Err(Errno::EINVAL.into());
@@ -78,9 +79,9 @@ pub fn remove(parent: &Arc<Cgroup>, name: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a task may move from `from` to `to` at the wish of a task whose cgroup namespace has the root `visible`. Called with [`lock`] held.
-/// `ENOENT` where one of the two lies outside of the namespace; `ENODEV` for a removed group; `EBUSY` where `to` (not the root) hands controllers down
-/// (the "no internal processes" rule).
+/// Whether a task may move from `from` to `to` at the wish of a task whose cgroup namespace has the root `visible`.
+/// Called with [`lock`] held. `ENOENT` where one of the two lies outside of the namespace; `ENODEV` for a removed
+/// group; `EBUSY` where `to` (not the root) hands controllers down (the "no internal processes" rule).
 pub fn may_enter(visible: &Cgroup, from: &Cgroup, to: &Cgroup) -> Result<()> {
     if to.is_dead() {
         return Err(Errno::ENODEV.into());

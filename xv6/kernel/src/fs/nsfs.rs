@@ -1,4 +1,5 @@
-//! Namespaces as files: what `/proc/PID/ns/X` leads to. A file here can be opened (for setns(2)) and bind-mounted, and keeps its namespace alive.
+//! Namespaces as files: what `/proc/PID/ns/X` leads to. A file here can be opened (for setns(2)) and bind-mounted, and
+//! keeps its namespace alive.
 //!
 //! All lie on one internal mount that no namespace contains, as with `vfs::anon`. No locks.
 

@@ -1,7 +1,8 @@
-//! Generated text files, as procfs and cgroupfs have them: [`TextFile`] makes the operations of an open file out of a [`Text`].
+//! Generated text files, as procfs and cgroupfs have them: [`TextFile`] makes the operations of an open file out of a
+//! [`Text`].
 //!
-//! The text is made when a reader starts (a read at offset 0) and kept for the reads that follow, so that a reader sees one moment. A write is one whole
-//! message. Locks: the kept text, a spin lock held to look at it.
+//! The text is made when a reader starts (a read at offset 0) and kept for the reads that follow, so that a reader sees
+//! one moment. A write is one whole message. Locks: the kept text, a spin lock held to look at it.
 
 use crate::error::{Errno, Result};
 use crate::mm::{ReadBuf, WriteBuf};
@@ -27,7 +28,8 @@ pub trait Text: Send + Sync + 'static {
         Err(Errno::EINVAL.into())
     }
 
-    /// The events that hold now; registers `poller` for the next change. The text was last made with `seen` as [`Text::generation`].
+    /// The events that hold now; registers `poller` for the next change. The text was last made with `seen` as
+    /// [`Text::generation`].
     fn poll(&self, _seen: u64, _poller: Option<&mut Poller>) -> Events {
         Events::IN | Events::OUT | Events::RDNORM | Events::WRNORM
     }

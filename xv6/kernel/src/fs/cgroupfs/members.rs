@@ -1,6 +1,7 @@
 //! Control files about processes: `cgroup.procs`, `cgroup.threads`, `cgroup.kill`.
 //!
-//! Who is in a group is asked of the processes themselves: each thread knows its charge, and a list here would have to be kept in step.
+//! Who is in a group is asked of the processes themselves: each thread knows its charge, and a list here would have to
+//! be kept in step.
 
 use crate::cgroup::{Cgroup, is_within, tree};
 use crate::error::{Errno, Result};
@@ -43,8 +44,9 @@ pub fn threads(group: &Arc<Cgroup>) -> Result<String> {
     Ok(text)
 }
 
-/// A write to `cgroup.procs`: moves the process with this pid (0: the writer's own) and all its threads. `ESRCH`: no such process; `EACCES`: the writer may not
-/// write `cgroup.procs` of the nearest group that holds both ends; else as [`tree::may_enter`].
+/// A write to `cgroup.procs`: moves the process with this pid (0: the writer's own) and all its threads. `ESRCH`: no
+/// such process; `EACCES`: the writer may not write `cgroup.procs` of the nearest group that holds both ends; else as
+/// [`tree::may_enter`].
 pub fn enter(group: &Arc<Cgroup>, message: &[u8]) -> Result<()> {
     let writer = task::current();
     let process = match number::<u32>(message)? {
@@ -76,7 +78,8 @@ pub fn kill(group: &Arc<Cgroup>, message: &[u8]) -> Result<()> {
     if trimmed(message)? != "1" {
         return Err(Errno::EINVAL.into());
     }
-    // A process that forks while we look leaves a child that was not on the list; once killed it cannot fork again, so the list soon has nobody new.
+    // A process that forks while we look leaves a child that was not on the list; once killed it cannot fork again, so
+    // the list soon has nobody new.
     let mut killed: BTreeSet<u32> = BTreeSet::new();
     loop {
         let mut victims = processes_where(|its| is_within(its, group));

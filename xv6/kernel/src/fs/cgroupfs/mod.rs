@@ -1,13 +1,17 @@
-//! The cgroup tree as files (`mount -t cgroup2`, cgroups(7)): a folder for each group, `mkdir` and `rmdir` to make and remove them, control files in each.
+//! The cgroup tree as files (`mount -t cgroup2`, cgroups(7)): a folder for each group, `mkdir` and `rmdir` to make and
+//! remove them, control files in each.
 //!
-//! [`CgroupFs`] is one mount; its root is the root of the mounter's cgroup namespace. `files` is the table of control files, `node` the inodes, `members` what
-//! concerns processes. This file system and procfs are views: the only ones that look up into `task`.
+//! [`CgroupFs`] is one mount; its root is the root of the mounter's cgroup namespace. `files` is the table of control
+//! files, `node` the inodes, `members` what concerns processes. This file system and procfs are views: the only ones
+//! that look up into `task`.
 //!
 //! Locks: none of its own; `cgroup::tree::lock` around migrations.
 
 mod files;
 mod members;
 mod node;
+#[cfg(test)]
+mod tests;
 
 use crate::cgroup::Cgroup;
 use crate::error::Result;
@@ -34,7 +38,14 @@ pub static TYPE: FsType = FsType { name: "cgroup2", source: Source::Any, mount, 
 /// Makes an instance that shows what the caller's cgroup namespace sees.
 fn mount(args: &MountArgs<'_>) -> Result<Arc<dyn FileSystem>> {
     let root = args.ns.as_ref().map_or_else(crate::cgroup::root, |ns| ns.cgroup.root.clone());
-    Ok(Arc::new_cyclic(|this| CgroupFs { dev: new_dev(), root, this: this.clone() }))
+    Ok(CgroupFs::of(root))
+}
+
+impl CgroupFs {
+    /// An instance that shows `root` and what is below it.
+    fn of(root: Arc<Cgroup>) -> Arc<CgroupFs> {
+        Arc::new_cyclic(|this| CgroupFs { dev: new_dev(), root, this: this.clone() })
+    }
 }
 
 impl FileSystem for CgroupFs {

@@ -1,4 +1,5 @@
-//! Inodes of the cgroup tree: [`Folder`], a group, and [`Control`], one of its files. Both are made anew for each lookup; the group is what lasts.
+//! Inodes of the cgroup tree: [`Folder`], a group, and [`Control`], one of its files. Both are made anew for each
+//! lookup; the group is what lasts.
 //!
 //! Owners and modes that chown(2) and chmod(2) gave (delegation) are kept in the group. Locks: none of its own.
 
@@ -216,8 +217,9 @@ impl Text for ControlText {
         }
         let store = self.row.store.ok_or(Errno::EINVAL)?;
         // What limits a namespace from outside is not for those inside to change.
-        let visible = task::current().ns().cgroup.root.clone();
-        if !self.row.delegated && !visible.is_root() && Arc::ptr_eq(&visible, &self.group) {
+        let visible = task::try_current().and_then(|task| task.try_ns()).map(|ns| ns.cgroup.root.clone());
+        let own_root = visible.is_some_and(|visible| !visible.is_root() && Arc::ptr_eq(&visible, &self.group));
+        if !self.row.delegated && own_root {
             return Err(Errno::EPERM.during("changing the root of one's own cgroup namespace"));
         }
         store(&self.group, message)

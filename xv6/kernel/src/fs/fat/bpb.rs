@@ -1,4 +1,5 @@
-//! The boot sector of a FAT volume: [`Geometry`], where everything lies (Microsoft's "FAT: General Overview of On-Disk Format", fatgen103).
+//! The boot sector of a FAT volume: [`Geometry`], where everything lies (Microsoft's "FAT: General Overview of On-Disk
+//! Format", fatgen103).
 
 use crate::error::{Errno, Result};
 
@@ -22,7 +23,8 @@ pub enum Root {
     Chain(u32),
 }
 
-/// Where everything lies, in bytes; checked against the volume's size, so that later arithmetic on clusters below `clusters + 2` cannot pass the end.
+/// Where everything lies, in bytes; checked against the volume's size, so that later arithmetic on clusters below
+/// `clusters + 2` cannot pass the end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Geometry {
     /// Entry width of the table.
@@ -50,7 +52,8 @@ fn u32_at(sector: &[u8; 512], at: usize) -> u64 {
 }
 
 impl Geometry {
-    /// Reads the boot sector of a volume of `size` bytes. `EINVAL` for anything that is not a sound FAT volume, as mount(2) has it.
+    /// Reads the boot sector of a volume of `size` bytes. `EINVAL` for anything that is not a sound FAT volume, as
+    /// mount(2) has it.
     pub fn parse(sector: &[u8; 512], size: u64) -> Result<Geometry> {
         let bad = |what| Err(Errno::EINVAL.during(what));
         let bytes = u16_at(sector, 11);

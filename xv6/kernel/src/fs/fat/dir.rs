@@ -79,8 +79,8 @@ fn is_proper(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && name.len() <= 255 && !name.contains(['/', '\0'])
 }
 
-/// The 8.3 name; `case` holds Windows NT's flags for lower-case base and extension. Bytes outside of ASCII depend on a code page nobody recorded
-/// and become U+FFFD.
+/// The 8.3 name; `case` holds Windows NT's flags for lower-case base and extension. Bytes outside of ASCII depend on a
+/// code page nobody recorded and become U+FFFD.
 fn short_name(raw: &[u8], case: u8) -> String {
     let part = |bytes: &[u8], lower: bool| -> String {
         let end = bytes.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);

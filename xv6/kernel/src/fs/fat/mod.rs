@@ -1,8 +1,9 @@
 //! FAT12, FAT16 and FAT32 with long names, read-only: the image volume.
 //!
-//! [`Fat`] is one mounted volume, over any [`Bytes`] (a disk; a `Vec` in host tests). `bpb` finds where things lie, `table` follows chains, `dir` parses
-//! directories, `node` makes inodes of it. A volume is untrusted: every number is checked, every chain is bounded by the volume's
-//! size, and damage is `EUCLEAN` for the file that has it. Names are looked up without regard to case, as VFAT does.
+//! [`Fat`] is one mounted volume, over any [`Bytes`] (a disk; a `Vec` in host tests). `bpb` finds where things lie,
+//! `table` follows chains, `dir` parses directories, `node` makes inodes of it. A volume is untrusted: every number is
+//! checked, every chain is bounded by the volume's size, and damage is `EUCLEAN` for the file that has it. Names are
+//! looked up without regard to case, as VFAT does.
 //!
 //! Locks: `Fat::nodes` (spin), and the table's window (sleeping), neither held across the other.
 

@@ -1,7 +1,8 @@
 //! Inodes of a FAT volume: [`Node`], a file or a directory.
 //!
-//! An inode's number is where its 8.3 entry lies on the volume, so it stays the same from mount to mount. A file's pages are read run by
-//! run, straight into the frames of the page cache; a directory is parsed once, at its first use, since nothing changes.
+//! An inode's number is where its 8.3 entry lies on the volume, so it stays the same from mount to mount. A file's
+//! pages are read run by run, straight into the frames of the page cache; a directory is parsed once, at its first use,
+//! since nothing changes.
 //!
 //! Locks: none of its own; what is computed late sits in `Once`s.
 

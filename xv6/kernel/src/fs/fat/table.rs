@@ -42,8 +42,9 @@ impl Table {
         Table { geometry, window: Mutex::new(Rank::FsLog, "fat table", window) }
     }
 
-    /// The runs of the chain that starts at `first`, as many as `bytes` need, or the whole chain if `None` (directories). `EUCLEAN`: the chain
-    /// leaves the volume, is shorter than the file, runs into a free or bad cluster, or a whole chain goes on past `limit` bytes (a loop).
+    /// The runs of the chain that starts at `first`, as many as `bytes` need, or the whole chain if `None`
+    /// (directories). `EUCLEAN`: the chain leaves the volume, is shorter than the file, runs into a free or bad
+    /// cluster, or a whole chain goes on past `limit` bytes (a loop).
     pub fn runs(&self, volume: &dyn Bytes, first: u32, bytes: Option<u64>, limit: u64) -> Result<Vec<Run>> {
         let size = self.geometry.cluster;
         let wanted = bytes.map(|bytes| bytes.div_ceil(size));

@@ -1,7 +1,8 @@
 //! Copy-up: before its first change, what is only in a lower layer is made anew in the upper one.
 //!
-//! The copy is made whole in the work directory (content, owner, mode, attributes, times) and then renamed to its place, so that a crash leaves the old file or the new
-//! one. The directories above come first. A file about to be truncated is copied only as far as it stays.
+//! The copy is made whole in the work directory (content, owner, mode, attributes, times) and then renamed to its
+//! place, so that a crash leaves the old file or the new one. The directories above come first. A file about to be
+//! truncated is copied only as far as it stays.
 //!
 //! Locks: `OverlayNode::copying` of the one inode being copied; the layers' own inside it.
 
@@ -18,7 +19,8 @@ use alloc::vec::Vec;
 use hal::frame::SIZE;
 
 impl OverlayNode {
-    /// The upper inode, made first if need be; of a file only the first `limit` bytes, if given. `EROFS` without an upper layer.
+    /// The upper inode, made first if need be; of a file only the first `limit` bytes, if given. `EROFS` without an
+    /// upper layer.
     pub(super) fn copy_up(&self, limit: Option<u64>) -> Result<Arc<Dentry>> {
         if let Some(upper) = self.upper() {
             return Ok(upper);

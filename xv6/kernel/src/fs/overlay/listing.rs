@@ -1,7 +1,7 @@
 //! Reading a directory: one layer's entries as they are, or the names of several layers merged.
 //!
-//! A merged directory is read whole when a reader starts, and its names get cursors that they keep while the inode is in use: a reader in the
-//! middle is not confused by another who starts anew, nor by names that come and go.
+//! A merged directory is read whole when a reader starts, and its names get cursors that they keep while the inode is
+//! in use: a reader in the middle is not confused by another who starts anew, nor by names that come and go.
 
 use super::node::{OverlayNode, lower_ino, upper_ino};
 use super::{Key, is_whiteout};
@@ -83,7 +83,8 @@ impl OverlayNode {
         }
     }
 
-    /// One layer's entries, without whiteouts. They are taken over in batches: the layer may hold a lock while it feeds us.
+    /// One layer's entries, without whiteouts. They are taken over in batches: the layer may hold a lock while it feeds
+    /// us.
     fn pass_on(
         &self,
         dir: &dyn Inode,

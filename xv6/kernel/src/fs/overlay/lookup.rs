@@ -30,7 +30,8 @@ impl OverlayNode {
         }
     }
 
-    /// What the lower layers have as `name`: a file, or the directories to merge (with `only_dirs`: directories or nothing).
+    /// What the lower layers have as `name`: a file, or the directories to merge (with `only_dirs`: directories or
+    /// nothing).
     pub(super) fn lower_entries(&self, name: &[u8], only_dirs: bool) -> Result<Vec<Lower>> {
         let mut found: Vec<Lower> = Vec::new();
         for lower in &self.lowers {

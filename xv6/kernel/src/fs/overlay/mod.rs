@@ -1,15 +1,20 @@
 //! overlayfs: lower layers that never change, and an upper one that takes every change (Linux's overlayfs.rst).
 //!
-//! Key types: [`Overlay`], one mounted overlay; [`node::OverlayNode`], its inode, which stands for an upper inode, a lower one, or a directory merged of several. A file is copied up before its
-//! first change (`copy_up`): made whole in the work directory, then renamed into place. What is removed but still in a lower layer is hidden by a *whiteout*, a character device 0:0; a directory that hides
-//! what lies below it is *opaque* (`trusted.overlay.opaque`). An unchanged file's pages are the lower file's own, so containers share them.
+//! Key types: [`Overlay`], one mounted overlay; [`node::OverlayNode`], its inode, which stands for an upper inode, a
+//! lower one, or a directory merged of several. A file is copied up before its first change (`copy_up`): made whole in
+//! the work directory, then renamed into place. What is removed but still in a lower layer is hidden by a *whiteout*, a
+//! character device 0:0; a directory that hides what lies below it is *opaque* (`trusted.overlay.opaque`). An unchanged
+//! file's pages are the lower file's own, so containers share them.
 //!
-//! A directory that a lower layer has a part in is not renamed (`EXDEV`, as Linux without `redirect_dir`; programs then copy). A hard link in a lower layer is broken by
-//! a copy-up (as Linux without `index`). Inode numbers are the layers' own with the layer's number on top, kept across a copy-up by `trusted.overlay.origin`.
+//! A directory that a lower layer has a part in is not renamed (`EXDEV`, as Linux without `redirect_dir`; programs then
+//! copy). A hard link in a lower layer is broken by a copy-up (as Linux without `index`). Inode numbers are the layers'
+//! own with the layer's number on top, kept across a copy-up by `trusted.overlay.origin`.
 //!
-//! Neighbours: lower layers are read as inodes; the upper one is changed through its dentries, so that who looks at it directly sees the same.
-//! Locks: the VFS holds the overlay's directory locks around changes; `OverlayNode::copying` (sleeping) serialises copy-ups of one inode; inside, the upper layer's locks form a
-//! new level of the order (`sync::stacked`). `inodes` and `state` are spin locks held for a look only.
+//! Neighbours: lower layers are read as inodes; the upper one is changed through its dentries, so that who looks at it
+//! directly sees the same.
+//! Locks: the VFS holds the overlay's directory locks around changes; `OverlayNode::copying` (sleeping) serialises
+//! copy-ups of one inode; inside, the upper layer's locks form a new level of the order (`sync::stacked`). `inodes` and
+//! `state` are spin locks held for a look only.
 
 mod change;
 mod copy_up;
@@ -78,7 +83,8 @@ enum Key {
     Upper(u64),
     /// An inode of a lower layer with one name: layer and number.
     Lower(usize, u64),
-    /// A name of a lower inode with several: the copy-up of one name leaves the others alone. The directory's number, and the name.
+    /// A name of a lower inode with several: the copy-up of one name leaves the others alone. The directory's number,
+    /// and the name.
     Name(u64, Box<[u8]>),
 }
 

@@ -20,8 +20,9 @@ pub static TYPE: FsType = FsType { name: "overlay", source: Source::Any, mount, 
 /// Each with the addresses of the two dentries, which the claim keeps.
 static CLAIMED: SpinLock<Vec<(Weak<Claim>, [usize; 2])>> = SpinLock::new(Rank::Inode, "overlay layers", Vec::new());
 
-/// Makes an instance. `EINVAL`: bad options, or layers that do not fit together; `ENOENT`, `ENOTDIR`, ... as the walk to a layer; `EBUSY`: the upper or
-/// work directory serves another overlay; `ELOOP`: the upper layer lies in a lower one or the other way round.
+/// Makes an instance. `EINVAL`: bad options, or layers that do not fit together; `ENOENT`, `ENOTDIR`, ... as the walk
+/// to a layer; `EBUSY`: the upper or work directory serves another overlay; `ELOOP`: the upper layer lies in a lower
+/// one or the other way round.
 fn mount(args: &MountArgs<'_>) -> Result<Arc<dyn FileSystem>> {
     let options = Options::parse(args.data)?;
     let find = |path: &[u8]| -> Result<Path> {

@@ -45,7 +45,8 @@ pub struct OverlayNode {
 pub struct State {
     /// The upper inode, if there is one yet.
     pub upper: Option<Arc<Dentry>>,
-    /// The directory it was found in: where a copy-up goes (nothing is renamed before it is copied up). `None` for the root.
+    /// The directory it was found in: where a copy-up goes (nothing is renamed before it is copied up). `None` for the
+    /// root.
     pub parent: Option<Arc<OverlayNode>>,
     /// Its name there.
     pub name: Box<[u8]>,
@@ -64,7 +65,8 @@ pub(super) fn upper_ino(inode: &dyn Inode, ino: u64) -> u64 {
 }
 
 impl Overlay {
-    /// The inode that stands for `upper` and `lowers` (not both empty), found in `parent` as `name`; made if it is not in use.
+    /// The inode that stands for `upper` and `lowers` (not both empty), found in `parent` as `name`; made if it is not
+    /// in use.
     pub(super) fn node(
         self: &Arc<Self>,
         kind: Kind,

@@ -47,8 +47,9 @@ fn unescape(text: &[u8]) -> Vec<u8> {
 }
 
 impl Options {
-    /// Parses mount(2)'s data. `EINVAL`: an unknown option, a feature that we do not have (`redirect_dir=on`, `index=on`, `metacopy=on`), a missing or empty
-    /// path, or an upper directory without a work directory or the other way round.
+    /// Parses mount(2)'s data. `EINVAL`: an unknown option, a feature that we do not have (`redirect_dir=on`,
+    /// `index=on`, `metacopy=on`), a missing or empty path, or an upper directory without a work directory or the other
+    /// way round.
     pub fn parse(data: &[u8]) -> Result<Options> {
         let bad = |what| Err(Errno::EINVAL.during(what));
         let mut options = Options::default();

@@ -1,7 +1,8 @@
 //! rename(2) on an overlay. The VFS holds the directories' locks and has checked the kinds.
 //!
-//! What moves is copied up and renamed in the upper layer; if a lower layer has something under the old name, a whiteout follows into its place. Between the two renames a crash
-//! shows the old name again: nothing is lost. A directory that a lower layer has a part in does not move (`EXDEV`).
+//! What moves is copied up and renamed in the upper layer; if a lower layer has something under the old name, a
+//! whiteout follows into its place. Between the two renames a crash shows the old name again: nothing is lost. A
+//! directory that a lower layer has a part in does not move (`EXDEV`).
 
 use super::lookup::UpperEntry;
 use super::node::OverlayNode;
@@ -62,7 +63,8 @@ impl OverlayNode {
             cover(&source, below_target)?;
             let there = new_dir.upper_entry(new_name)?;
             if let (UpperEntry::Whiteout, true) = (&there, is_dir(&source)) {
-                // Only an exchange puts a directory in a whiteout's place; the whiteout then lies where one may be needed.
+                // Only an exchange puts a directory in a whiteout's place; the whiteout then lies where one may be
+                // needed.
                 from_dir.rename(name, &to_dir, new_name, RenameMode::Exchange)?;
                 return if below_source { Ok(()) } else { from_dir.unlink(name) };
             }

@@ -3,11 +3,12 @@
 use super::Overlay;
 use super::mount::build;
 use crate::error::{Errno, Result};
+use crate::fs::tmpfs::{Options, TmpFs};
 use crate::mm::{ReadBuf, WriteBuf};
 use crate::vfs::file::OpenFlags;
 use crate::vfs::inode::{FileSystem, InodeRef, Kind, NewNode, RenameMode, SetAttr};
 use crate::vfs::tests::scratch_mount;
-use crate::vfs::{Dentry, Path, Superblock};
+use crate::vfs::{Dentry, Mount, MountFlags, Path, Superblock};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
@@ -348,6 +349,55 @@ fn cursors_stay_while_entries_come_and_go() {
     }
     assert_eq!(seen, 201);
     view.rmdir("dir").expect("empty now");
+}
+
+#[test]
+fn a_copy_up_that_fails_leaves_nothing() {
+    let long = "x".repeat(40_000);
+    let lower = layer(&[&alloc::format!("big={long}"), "small=1"]);
+    let options = Options { size: 4 * 4096, ..Options::default() };
+    let superblock = Superblock::new(TmpFs::new("tmpfs", &options), false);
+    let root = superblock.root.clone();
+    let scratch = Mount::new(superblock, root, b"scratch", MountFlags::empty()).root_path();
+    plant(&scratch.dentry, "upper/");
+    plant(&scratch.dentry, "work/");
+    let at = |name: &[u8]| Path { mount: scratch.mount.clone(), dentry: scratch.dentry.lookup(name).expect("planted") };
+    let view = again(&[&lower], Some((at(b"upper"), at(b"work"))), scratch.clone());
+    let free = || scratch.inode().fs().statfs().expect("numbers").free;
+    let before = free();
+    assert_eq!(errno(view.find("big").expect("there").inode().open(OpenFlags::WRONLY).map(drop)), Some(Errno::ENOSPC));
+    assert_eq!(free(), before);
+    assert_eq!(tree(&scratch.dentry), ["upper/", "work/", "work/work/"]);
+    assert_eq!(view.tree("")[0], alloc::format!("big={long}"));
+    // Truncating copies nothing, so there is room for that.
+    view.edit("big", "cut").expect("a copy-up without the content");
+    assert_eq!(view.tree(""), ["big=cut", "small=1"]);
+}
+
+#[test]
+fn layers_of_an_image_hide_each_other() {
+    let tar = |entries: &[(&str, &str)]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (path, content) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            builder.append_data(&mut header, path, content.as_bytes()).expect("appending");
+        }
+        let bytes = builder.into_inner().expect("finishing");
+        let fs = crate::fs::tarfs::TarFs::mount(Arc::new(bytes), 3).expect("a sound archive");
+        let superblock = Superblock::new(fs, true);
+        let root = superblock.root.clone();
+        Mount::new(superblock, root, b"tar", MountFlags::RDONLY).root_path()
+    };
+    let base = tar(&[("etc/a", "base a"), ("etc/b", "base b"), ("opt/old", "x"), ("usr/old", "y")]);
+    let top =
+        tar(&[("etc/.wh.a", ""), ("etc/c", "top c"), ("opt/.wh..wh..opq", ""), ("opt/new", "z"), (".wh.usr", "")]);
+    let view = overlay(&[&top, &base], true);
+    assert_eq!(view.tree(""), ["etc/", "etc/b=base b", "etc/c=top c", "opt/", "opt/new=z"]);
+    view.make("usr", Kind::Directory).expect("mkdir where a layer hid one");
+    view.edit("etc/b", "mine").expect("a copy-up");
+    assert_eq!(view.tree(""), ["etc/", "etc/b=mine", "etc/c=top c", "opt/", "opt/new=z", "usr/"]);
 }
 
 #[derive(Clone, Debug)]

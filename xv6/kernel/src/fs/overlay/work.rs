@@ -1,4 +1,5 @@
-//! The work directory: half-made things get a temporary name there and come into place by one rename; what is replaced goes there to be taken apart.
+//! The work directory: half-made things get a temporary name there and come into place by one rename; what is replaced
+//! goes there to be taken apart.
 //!
 //! A crash leaves rubbish there at worst, which the next mount removes.
 
@@ -33,7 +34,8 @@ impl Overlay {
         dir.create(name, &WHITEOUT).map(drop)
     }
 
-    /// Puts a whiteout in the place of `name` in the upper directory `dir`, at once; a directory there holds nothing but whiteouts.
+    /// Puts a whiteout in the place of `name` in the upper directory `dir`, at once; a directory there holds nothing
+    /// but whiteouts.
     pub(super) fn whiteout_over(&self, dir: &Arc<Dentry>, name: &[u8], is_dir: bool) -> Result<()> {
         let work = &self.upper()?.work;
         let temporary = self.make_whiteout()?;
@@ -68,7 +70,8 @@ pub(super) fn names(dir: &dyn Inode) -> Result<Vec<Vec<u8>>> {
     Ok(names)
 }
 
-/// Removes `name` from `dir`, with all that is below it; without recursion, since trees may be deeper than the kernel stack.
+/// Removes `name` from `dir`, with all that is below it; without recursion, since trees may be deeper than the kernel
+/// stack.
 pub(super) fn remove_tree(dir: &Arc<Dentry>, name: &[u8]) -> Result<()> {
     let mut path = alloc::vec![(dir.clone(), name.to_vec())];
     while let Some((parent, name)) = path.last().cloned() {

@@ -5,8 +5,8 @@ use crate::error::{Errno, Result};
 use crate::task::{self, Cap, Cred};
 use alloc::sync::Arc;
 
-/// `EACCES` unless the caller may inspect the view's process: it is its own, or the caller has the same ids and at least its
-/// capabilities, or holds `CAP_SYS_PTRACE` over its user namespace.
+/// `EACCES` unless the caller may inspect the view's process: it is its own, or the caller has the same ids and at
+/// least its capabilities, or holds `CAP_SYS_PTRACE` over its user namespace.
 pub fn may_inspect(view: &View) -> Result<()> {
     if let Subject::System = view.subject {
         return Ok(());
@@ -33,7 +33,8 @@ fn covers(cred: &Cred, target: &Cred) -> bool {
     Arc::ptr_eq(&cred.user, &target.user) && target.permitted.within(cred.effective)
 }
 
-/// The owner of a file about the subject: the process's effective ids; root for the machine's, and for processes that are not dumpable.
+/// The owner of a file about the subject: the process's effective ids; root for the machine's, and for processes that
+/// are not dumpable.
 pub fn owner_of(view: &View) -> Result<(u32, u32)> {
     if let Subject::System = view.subject {
         return Ok((0, 0));

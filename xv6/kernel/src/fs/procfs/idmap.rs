@@ -56,8 +56,9 @@ fn show(view: &View, ids: Ids) -> Result<Vec<u8>> {
     Ok(text.into_bytes())
 }
 
-/// Sets a map, once. The writer is in the namespace or its parent and holds `CAP_SYS_ADMIN` in it; it maps ids for which it holds `CAP_SETUID`
-/// (`CAP_SETGID`) in the parent, or else just its own effective id (for groups: after `setgroups` was denied).
+/// Sets a map, once. The writer is in the namespace or its parent and holds `CAP_SYS_ADMIN` in it; it maps ids for
+/// which it holds `CAP_SETUID` (`CAP_SETGID`) in the parent, or else just its own effective id (for groups: after
+/// `setgroups` was denied).
 fn store(view: &View, message: &[u8], ids: Ids) -> Result<()> {
     let target = namespace(view)?;
     let parent = target.parent.clone().ok_or(Errno::EPERM)?;

@@ -1,8 +1,10 @@
 //! procfs (proc(5)): processes and the kernel's numbers as files, seen from one pid namespace.
 //!
-//! [`ProcFs`] is one mount and shows the pid namespace its mounter was in. Every file is a [`Row`] of a table and a function that makes its text when it is
-//! read: `system` has the tables of `/proc` itself, `process` those of `/proc/PID` and `/proc/PID/task/TID`, the other files make the texts, one subject each. `node` turns
-//! rows into inodes, `lists` has the folders whose entries are not rows (pids, threads, descriptors). This file system and cgroupfs are views: the only ones that look up into `task`.
+//! [`ProcFs`] is one mount and shows the pid namespace its mounter was in. Every file is a [`Row`] of a table and a
+//! function that makes its text when it is read: `system` has the tables of `/proc` itself, `process` those of
+//! `/proc/PID` and `/proc/PID/task/TID`, the other files make the texts, one subject each. `node` turns rows into
+//! inodes, `lists` has the folders whose entries are not rows (pids, threads, descriptors). This file system and
+//! cgroupfs are views: the only ones that look up into `task`.
 //!
 //! Locks: none of its own.
 

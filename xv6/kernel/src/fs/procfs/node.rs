@@ -1,6 +1,7 @@
 //! Inodes of procfs: [`ProcNode`], a row of a table about a subject, or an entry of a list. Made anew for each lookup.
 //!
-//! An inode holds its process weakly, so a cached name or an open file keeps no dead process. Inode numbers are hashes of the path of rows, stable while the process lives.
+//! An inode holds its process weakly, so a cached name or an open file keeps no dead process. Inode numbers are hashes
+//! of the path of rows, stable while the process lives.
 
 use super::lists::List;
 use super::{ProcFs, Row, Show, Store, Subject, View, What, access};

@@ -42,7 +42,8 @@ fn cpu_line(name: &str, idle: u64, busy: (u64, u64)) -> String {
     format!("{name} {} 0 {} {} 0 0 0 0 0 0\n", busy.0 / TICK, busy.1 / TICK, idle / TICK)
 }
 
-/// `stat`: what top(1) and vmstat(8) read first. What the CPUs did is split into user and system time as the processes' times are.
+/// `stat`: what top(1) and vmstat(8) read first. What the CPUs did is split into user and system time as the processes'
+/// times are.
 pub fn stat(_: &View) -> Result<Vec<u8>> {
     let now = hal::time::now_ns();
     let cpus = hal::boot::cpu_count();
@@ -79,8 +80,8 @@ pub fn uptime(_: &View) -> Result<Vec<u8>> {
     Ok(format!("{} {}\n", shown(hal::time::now_ns()), shown(idle)).into_bytes())
 }
 
-/// `loadavg`. Nobody samples the load (an idle machine stays asleep), so the averages are 0; running and existing threads and the last pid are
-/// as they are.
+/// `loadavg`. Nobody samples the load (an idle machine stays asleep), so the averages are 0; running and existing
+/// threads and the last pid are as they are.
 pub fn loadavg(view: &View) -> Result<Vec<u8>> {
     let threads: usize = task::all_in(view.ns()).iter().map(|process| process.thread_count()).sum();
     Ok(format!("0.00 0.00 0.00 {}/{threads} {}\n", sched::runnable().max(1), view.ns().last()).into_bytes())

@@ -36,8 +36,8 @@ fn text(field: &[u8]) -> Vec<u8> {
     field.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
 }
 
-/// A number: octal digits among spaces and NULs, or base-256 (GNU) where the first bit is set; negative numbers are refused except -1 bits of
-/// a time, which no field but `mtime` can use.
+/// A number: octal digits among spaces and NULs, or base-256 (GNU) where the first bit is set; negative numbers are
+/// refused except -1 bits of a time, which no field but `mtime` can use.
 fn number(field: &[u8]) -> Result<i64> {
     if field[0] & 0x80 != 0 {
         let negative = field[0] & 0x40 != 0;
@@ -58,7 +58,8 @@ fn unsigned<T: TryFrom<i64>>(field: &[u8]) -> Result<T> {
 }
 
 impl Header {
-    /// Decodes a block; `None` for the block of zeros that ends an archive. `EUCLEAN`: the checksum or a number is wrong.
+    /// Decodes a block; `None` for the block of zeros that ends an archive. `EUCLEAN`: the checksum or a number is
+    /// wrong.
     pub fn parse(block: &[u8; BLOCK as usize]) -> Result<Option<Header>> {
         if block.iter().all(|byte| *byte == 0) {
             return Ok(None);

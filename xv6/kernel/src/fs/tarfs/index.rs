@@ -1,8 +1,9 @@
 //! [`Index`]: the tree of a tar file, built in one pass over its headers when it is mounted.
 //!
-//! OCI's whiteouts become the overlay's on the way: `.wh.NAME` is a character device 0:0 called `NAME`, `.wh..wh..opq` makes its directory opaque
-//! (image-spec, "layer.md"). A tar file is untrusted: sizes are checked against the file, names against the VFS's rules, and the number and
-//! depth of nodes are limited, so that no archive can make the kernel panic, loop or fill memory.
+//! OCI's whiteouts become the overlay's on the way: `.wh.NAME` is a character device 0:0 called `NAME`, `.wh..wh..opq`
+//! makes its directory opaque (image-spec, "layer.md"). A tar file is untrusted: sizes are checked against the file,
+//! names against the VFS's rules, and the number and depth of nodes are limited, so that no archive can make the kernel
+//! panic, loop or fill memory.
 
 use super::header::{BLOCK, DAMAGED, Header, decimal, pax_records};
 use crate::error::{Errno, Result};
@@ -139,7 +140,8 @@ impl Node {
 }
 
 impl Index {
-    /// Reads all headers of `tar`. `EINVAL` if it is no tar file or has sparse members, `EUCLEAN` if it is damaged or passes a limit.
+    /// Reads all headers of `tar`. `EINVAL` if it is no tar file or has sparse members, `EUCLEAN` if it is damaged or
+    /// passes a limit.
     pub fn build(tar: &dyn Bytes) -> Result<Index> {
         let mut index = Index { nodes: vec![Node::directory()] };
         let (mut global, mut next) = (Extension::default(), Extension::default());

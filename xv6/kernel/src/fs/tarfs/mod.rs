@@ -1,8 +1,8 @@
 //! A tar file mounted read-only in place: an image's layer, nothing unpacked.
 //!
-//! [`TarFs`] is one mounted archive: its [`index::Index`] and the inodes in use. A file's pages are copied from the archive's own page cache, since members are aligned
-//! to 512 bytes and pages to 4096. The VFS gives all mounts of one archive one instance, so containers share
-//! its pages.
+//! [`TarFs`] is one mounted archive: its [`index::Index`] and the inodes in use. A file's pages are copied from the
+//! archive's own page cache, since members are aligned to 512 bytes and pages to 4096. The VFS gives all mounts of one
+//! archive one instance, so containers share its pages.
 //!
 //! Locks: `TarFs::nodes`, a spin lock held for look-ups only.
 
