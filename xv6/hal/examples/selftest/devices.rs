@@ -79,13 +79,11 @@ pub fn input() {
     serial::on_input(|| ());
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') {
+        cpu::idle();
         let mut buf = [0; 16];
         let count = console::read(&mut buf);
         line.extend_from_slice(&buf[..count]);
         line.extend(core::iter::from_fn(serial::read));
-        if count == 0 {
-            cpu::idle();
-        }
     }
     println!("input: {:?}", alloc::string::String::from_utf8_lossy(&line));
 }
