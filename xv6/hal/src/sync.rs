@@ -1,8 +1,10 @@
 //! Spin locks, ranked. The kernel runs with interrupts off, so a lock is only a flag; whoever spins for it still answers TLB
 //! shootdowns and stop requests ([`crate::cpu::pause`]). Debug builds check the order of [`Rank`]s on each CPU.
 
+mod order;
 mod sleep;
 
+pub use order::held;
 pub use sleep::{Exclusive, Shared, SleepCell};
 
 use core::cell::UnsafeCell;
@@ -88,6 +90,8 @@ pub enum Rank {
     Log,
     /// hal: the serial line.
     Serial,
+    /// hal: setting a [`Once`], which takes nothing.
+    Once,
 }
 
 /// A lock that spins. Hold it briefly, and never across a sleep.
@@ -118,17 +122,34 @@ impl<T> SpinLock<T> {
 impl<T: ?Sized> SpinLock<T> {
     /// Takes the lock, spinning until it is free. Debug builds panic on a rank inversion.
     pub fn lock(&self) -> SpinGuard<'_, T> {
-        while self.locked.swap(true, Ordering::Acquire) {
+        order::check(self.rank, self.name);
+        if self.locked.swap(true, Ordering::Acquire) {
+            self.wait();
+        }
+        self.taken()
+    }
+
+    /// Spins until the lock is ours.
+    #[cold]
+    fn wait(&self) {
+        loop {
             while self.locked.load(Ordering::Relaxed) {
                 crate::cpu::pause();
             }
+            if !self.locked.swap(true, Ordering::Acquire) {
+                return;
+            }
         }
+    }
+
+    fn taken(&self) -> SpinGuard<'_, T> {
+        order::taken((&raw const *self).cast(), self.rank, self.name);
         SpinGuard { lock: self }
     }
 
     /// Takes the lock if it is free. The order is not checked: a try cannot deadlock.
     pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
-        (!self.locked.swap(true, Ordering::Acquire)).then(|| SpinGuard { lock: self })
+        (!self.locked.swap(true, Ordering::Acquire)).then(|| self.taken())
     }
 
     /// The value, through the only reference.
@@ -169,14 +190,9 @@ impl<T: ?Sized> DerefMut for SpinGuard<'_, T> {
 
 impl<T: ?Sized> Drop for SpinGuard<'_, T> {
     fn drop(&mut self) {
+        order::released((&raw const *self.lock).cast());
         self.lock.locked.store(false, Ordering::Release);
     }
-}
-
-/// Spin locks the running CPU holds, in debug builds; 0 in release builds, where they are not counted. Who is about to
-/// sleep asserts that it is 0.
-pub fn held() -> usize {
-    0
 }
 
 /// A value computed once, by whoever asks first; others spin meanwhile.
@@ -192,7 +208,7 @@ unsafe impl<T: Send + Sync> Sync for Once<T> {}
 impl<T> Once<T> {
     /// Not computed yet.
     pub const fn new() -> Self {
-        Self { lock: SpinLock::new(Rank::Leaf, "once", ()), set: AtomicBool::new(false), value: UnsafeCell::new(None) }
+        Self { lock: SpinLock::new(Rank::Once, "once", ()), set: AtomicBool::new(false), value: UnsafeCell::new(None) }
     }
 
     /// The value, if it has been computed.

@@ -77,6 +77,7 @@ pub fn speed() {
     measure("vec 8192", 20_000, || drop(Vec::<u8>::with_capacity(8192)));
     let lock = hal::sync::SpinLock::new(hal::sync::Rank::Leaf, "test", 0);
     measure("spin lock+unlock", 20_000, || *lock.lock() += 1);
+    measure("pause", 20_000, hal::cpu::pause);
     measure("now_ns", 20_000, || {
         hal::time::now_ns();
     });

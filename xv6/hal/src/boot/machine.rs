@@ -16,7 +16,7 @@ use crate::{dev, time, x86};
 use alloc::string::String;
 use core::arch::asm;
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 unsafe extern "C" {
     /// The kernel's first function.
@@ -28,6 +28,7 @@ pub const BOOT_STACK_PAGES: usize = 16;
 
 /// Bit `n`: CPU `n` runs.
 static ONLINE: AtomicU32 = AtomicU32::new(1);
+static START_INFO: AtomicU64 = AtomicU64::new(0);
 static CMDLINE: Once<String> = Once::new();
 
 /// The CPUs that run, as a mask.
@@ -65,6 +66,19 @@ pub(crate) extern "C" fn boot_main(start_info: u64) -> ! {
         give_memory(&ranges[..count], early.next);
         // While there surely is memory for it.
         drop(Frame::zero_page());
+        let stack = Stack::new(BOOT_STACK_PAGES).expect("memory for the first stack");
+        START_INFO.store(start_info, Ordering::Relaxed);
+        let top = stack.top();
+        core::mem::forget(stack);
+        run_on(top, on_stack)
+    }
+}
+
+/// Goes on, with memory, on a guarded stack.
+extern "C" fn on_stack() -> ! {
+    // SAFETY: as in `boot_main`; the loader's data lie below the first MiB or in memory that is not RAM to us.
+    unsafe {
+        let info = StartInfo::at(START_INFO.load(Ordering::Relaxed)).expect("it was there a moment ago");
         CMDLINE.call_once(|| {
             let text = CStr::from_ptr(direct(info.cmdline).cast());
             String::from_utf8_lossy(text.to_bytes()).into_owned()
@@ -77,10 +91,7 @@ pub(crate) extern "C" fn boot_main(start_info: u64) -> ! {
         dev::serial::connect();
         dev::find();
         time::calibrate(tsc);
-        let stack = Stack::new(BOOT_STACK_PAGES).expect("memory for the first stack");
-        let top = stack.top();
-        core::mem::forget(stack);
-        run_on(top, kernel_main)
+        kernel_main()
     }
 }
 

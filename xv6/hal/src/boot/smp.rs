@@ -4,7 +4,7 @@
 use super::acpi::Tables;
 use super::machine::{BOOT_STACK_PAGES, run_on, set_online};
 use super::pvh::BACK;
-use crate::cpu::local::{LOCALS, local};
+use crate::cpu::local::{LOCALS, SWITCH, local, small_stack};
 use crate::cpu::{self, setup};
 use crate::irq::apic;
 use crate::paging::kernel;
@@ -121,11 +121,11 @@ pub fn start(entry: fn() -> !) {
     let (from, to) = (&raw const trampoline_start, &raw const trampoline_end);
     // SAFETY: the page below 1 MiB belongs to nobody; the direct map reaches it.
     unsafe { crate::mem::copy(direct(TRAMPOLINE), from, to as usize - from as usize) };
-    for (cpu, local) in LOCALS.iter().enumerate().take(count).skip(1) {
+    for cpu in 1..count {
         let stack = Stack::new(BOOT_STACK_PAGES).expect("memory for a CPU's stack");
         STACKS[cpu].store(stack.top(), Ordering::Relaxed);
         core::mem::forget(stack);
-        START_STACKS[cpu].store(local.switch_stack_end(), Ordering::Release);
+        START_STACKS[cpu].store(small_stack(cpu, SWITCH), Ordering::Release);
     }
     for local in &LOCALS[1..count] {
         apic::start_cpu(local.apic_id.load(Ordering::Relaxed), (TRAMPOLINE >> 12) as u8);

@@ -25,8 +25,8 @@ pub struct Tss {
     io_map: u16,
 }
 
-/// Bytes of each interrupt-stack-table stack.
-const IST_STACK: usize = 8192;
+/// Bytes of each small stack.
+const SMALL_STACK: usize = 8192;
 
 /// One CPU's data.
 #[repr(C, align(64))]
@@ -41,12 +41,8 @@ pub struct Local {
     pub tss: UnsafeCell<Tss>,
     /// The descriptor table, this CPU's own because of its TSS descriptor.
     pub gdt: UnsafeCell<[u64; 9]>,
-    /// Stacks for NMI and double fault.
-    pub ist: [UnsafeCell<[u8; IST_STACK]>; 2],
-    /// A small stack on which [`crate::thread::switch`] waits, when it must, for a thread still leaving another CPU.
-    pub switch_stack: UnsafeCell<[u8; IST_STACK]>,
-    /// That stack's top, aligned.
-    pub switch_top: Cell<u64>,
+    /// The end of a small stack on which [`crate::thread::switch`] waits, when it must, for a thread still leaving another CPU.
+    pub switch_stack: Cell<u64>,
     /// The running context.
     pub current: Cell<*const Inner>,
     /// Whose FPU state the registers hold and may have changed; null when none.
@@ -88,9 +84,7 @@ impl Local {
                 io_map: size_of::<Tss>() as u16,
             }),
             gdt: UnsafeCell::new([0; 9]),
-            ist: [const { UnsafeCell::new([0; IST_STACK]) }; 2],
-            switch_stack: UnsafeCell::new([0; IST_STACK]),
-            switch_top: Cell::new(0),
+            switch_stack: Cell::new(0),
             current: Cell::new(null_mut()),
             fpu_live: Cell::new(null_mut()),
             fpu_loaded: Cell::new(null_mut()),
@@ -104,12 +98,23 @@ impl Local {
     }
 }
 
-impl Local {
-    /// The end of the switch stack, aligned.
-    pub fn switch_stack_end(&self) -> u64 {
-        (self.switch_stack.get() as u64 + IST_STACK as u64) & !15
-    }
+/// Small stacks that each CPU has from the start: for NMIs, for double faults, and [`Local::switch_stack`].
+#[repr(align(16))]
+pub struct SmallStacks([UnsafeCell<[u8; SMALL_STACK]>; 3]);
+
+// SAFETY: only stack pointers refer to them, each of one CPU.
+unsafe impl Sync for SmallStacks {}
+
+static SMALL_STACKS: [SmallStacks; MAX] =
+    [const { SmallStacks([const { UnsafeCell::new([0; SMALL_STACK]) }; 3]) }; MAX];
+
+/// The end of CPU `cpu`'s small stack number `which`.
+pub fn small_stack(cpu: usize, which: usize) -> u64 {
+    SMALL_STACKS[cpu].0[which].get() as u64 + SMALL_STACK as u64
 }
+
+/// The number of the small stack for [`Local::switch_stack`].
+pub const SWITCH: usize = 2;
 
 /// All CPUs' data.
 pub static LOCALS: [Local; MAX] = {
@@ -131,8 +136,8 @@ pub mod offset {
     pub const SCRATCH: usize = offset_of!(Local, scratch);
     /// [`Tss::rsp0`].
     pub const RSP0: usize = offset_of!(Local, tss) + offset_of!(Tss, rsp0);
-    /// [`Local::switch_top`].
-    pub const SWITCH_STACK: usize = offset_of!(Local, switch_top);
+    /// [`Local::switch_stack`].
+    pub const SWITCH_STACK: usize = offset_of!(Local, switch_stack);
 }
 
 /// The running CPU's number.

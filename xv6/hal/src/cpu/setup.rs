@@ -1,6 +1,6 @@
 //! Setting up a CPU: GS, descriptor tables, interrupt stacks, control registers, `syscall`.
 
-use super::local::{LOCALS, Local};
+use super::local::{LOCALS, Local, SWITCH, small_stack};
 use crate::x86::{self, msr};
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
@@ -46,10 +46,11 @@ pub unsafe fn init(local: &'static Local, syscall_entry: usize) {
     // SAFETY: this CPU owns its `Local`, and nobody refers to the TSS or the GDT yet.
     unsafe {
         let tss = local.tss.get();
-        for (slot, stack) in [(IST_NMI, &local.ist[0]), (IST_DOUBLE_FAULT, &local.ist[1])] {
-            (*tss).ist[slot as usize - 1] = stack.get().add(1) as u64;
+        let cpu = local.id as usize;
+        for slot in [IST_NMI, IST_DOUBLE_FAULT] {
+            (*tss).ist[slot as usize - 1] = small_stack(cpu, slot as usize - 1);
         }
-        local.switch_top.set(local.switch_stack_end());
+        local.switch_stack.set(small_stack(cpu, SWITCH));
         let base = tss as u64;
         let gdt = local.gdt.get();
         *gdt = [

@@ -35,7 +35,7 @@ pub struct Driver {
     can_flush: bool,
     /// Headers and status bytes, by the chain's head.
     side: Frame,
-    in_flight: [Option<InFlight>; SIZE],
+    in_flight: Vec<Option<InFlight>>,
     /// Requests that wait for room.
     waiting: VecDeque<(Request, Completion)>,
 }
@@ -68,7 +68,7 @@ fn set_up(device: Device, index: usize) -> Option<BlockDevice> {
         device,
         can_flush: features & FLUSH != 0,
         side: Frame::zeroed()?,
-        in_flight: [const { None }; SIZE],
+        in_flight: (0..SIZE).map(|_| None).collect(),
         waiting: VecDeque::new(),
     };
     Some(BlockDevice {
