@@ -1,4 +1,4 @@
-//! harness's command line: `shell`, `run`, `build`, `bench`, `debug`.
+//! harness's command line: `shell`, `run`, `build`, `bench`, `profile`, `debug`.
 //!
 //! Exit status: the guest's own for `shell` and `run`; 125 when the harness or the machine failed (one line on stderr, and
 //! for a machine its evidence); 2 for a bad command line.
@@ -30,6 +30,8 @@ enum Command {
     Build,
     /// Measure the guest and print a table
     Bench(cli::bench::Options),
+    /// Run one command and print where the kernel spent its time
+    Profile(cli::profile::Options),
     /// Boot a machine that waits for gdb, with its shell at this terminal
     Debug(cli::debug::Options),
 }
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Run(options) => cli::run::run(&options),
         Command::Build => build(),
         Command::Bench(options) => cli::bench::run(&options),
+        Command::Profile(options) => cli::profile::run(&options),
         Command::Debug(options) => cli::debug::run(&options),
     };
     match done {

@@ -64,13 +64,7 @@ impl Monitor {
     /// QEMU's end, or its silence.
     pub fn stacks(&self, kernel: &Path) -> io::Result<String> {
         let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = match &mut *held {
-            Some(session) => session,
-            empty => {
-                self.listener.set_nonblocking(true)?;
-                empty.insert(Session::new(self.listener.accept()?.0)?)
-            }
-        };
+        let session = self.connected(&mut held)?;
         session.command("stop")?;
         let registers = session.command("info registers -a")?;
         let symbols = Symbols::load(kernel).ok();
@@ -95,6 +89,32 @@ impl Monitor {
         }
         session.command("cont")?;
         Ok(out)
+    }
+}
+
+impl Monitor {
+    /// The code address that each CPU is at, `None` for one that is halted. The machine stands still for a moment.
+    ///
+    /// # Errors
+    /// QEMU's end, or its silence.
+    pub fn sample(&self) -> io::Result<Vec<Option<u64>>> {
+        let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = self.connected(&mut held)?;
+        session.command("stop")?;
+        let registers = session.command("info registers -a")?;
+        session.command("cont")?;
+        Ok(cpus(&registers).iter().map(|cpu| (!cpu.halted).then_some(cpu.rip)).collect())
+    }
+
+    /// The conversation, begun if need be.
+    fn connected<'a>(&self, held: &'a mut Option<Session>) -> io::Result<&'a mut Session> {
+        match held {
+            Some(session) => Ok(session),
+            empty => {
+                self.listener.set_nonblocking(true)?;
+                Ok(empty.insert(Session::new(self.listener.accept()?.0)?))
+            }
+        }
     }
 }
 

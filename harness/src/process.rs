@@ -53,6 +53,14 @@ impl Process {
         })
     }
 
+    /// The code address that each CPU is at now; `None` for one that is halted.
+    ///
+    /// # Errors
+    /// QEMU's end, or its silence.
+    pub fn sample(&self) -> io::Result<Vec<Option<u64>>> {
+        self.monitor.sample()
+    }
+
     /// Every CPU's state and call stack; empty when QEMU does not tell.
     pub fn stacks(&self) -> String {
         self.monitor.stacks(&self.kernel).unwrap_or_default()

@@ -15,22 +15,23 @@ fn help_lists_the_commands() {
     says(
         &["--help"],
         &expect![[r#"
-        Builds the guest, boots it in QEMU, and drives it
+            Builds the guest, boots it in QEMU, and drives it
 
-        Usage: harness <COMMAND>
+            Usage: harness <COMMAND>
 
-        Commands:
-          shell  Boot to a shell at this terminal; Ctrl-A X leaves, Ctrl-A B shows the CPUs' call stacks
-          run    Boot, run one command, print its output, exit with its status
-          build  Build kernel, userland and disks
-          bench  Measure the guest and print a table
-          debug  Boot a machine that waits for gdb, with its shell at this terminal
-          help   Print this message or the help of the given subcommand(s)
+            Commands:
+              shell    Boot to a shell at this terminal; Ctrl-A X leaves, Ctrl-A B shows the CPUs' call stacks
+              run      Boot, run one command, print its output, exit with its status
+              build    Build kernel, userland and disks
+              bench    Measure the guest and print a table
+              profile  Run one command and print where the kernel spent its time
+              debug    Boot a machine that waits for gdb, with its shell at this terminal
+              help     Print this message or the help of the given subcommand(s)
 
-        Options:
-          -h, --help     Print help
-          -V, --version  Print version
-    "#]],
+            Options:
+              -h, --help     Print help
+              -V, --version  Print version
+        "#]],
     );
 }
 

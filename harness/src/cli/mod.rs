@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod debug;
+pub mod profile;
 mod relay;
 pub mod run;
 pub mod shell;
