@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+pub mod boot;
 pub mod cgroup;
 pub mod drivers;
 pub mod error;
