@@ -6,10 +6,12 @@
 //! Locks: `members` and `tty`, spin locks of `Rank::Group`; membership changes happen under `process::tree()`.
 
 use super::signal::{self, SigInfo};
-use super::{Pid, Process};
+use super::{Pid, Process, Task, process};
+use crate::error::{Errno, Result};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
+use core::sync::atomic::Ordering;
 use hal::sync::{Rank, SpinLock};
 
 /// What a session needs of its terminal.
@@ -115,4 +117,64 @@ impl ProcessGroup {
             signal::send_info_to_process(&member, info.clone());
         }
     }
+}
+
+/// setpgid(2): moves `target`, the caller's process or a child of it, to the group that `pgid` names in the caller's namespace (0: its own).
+pub fn set_group(caller: &Task, target: &Arc<Process>, pgid: u32) -> Result<()> {
+    let namespace = caller.pid_ns();
+    let own = &caller.process;
+    let _tree = process::tree();
+    if !Arc::ptr_eq(target, own) {
+        let is_child = target.parent().is_some_and(|parent| Arc::ptr_eq(&parent, own));
+        if !is_child || target.is_zombie() {
+            return Err(Errno::ESRCH.into());
+        }
+        if !Arc::ptr_eq(&target.session(), &own.session()) {
+            return Err(Errno::EPERM.into());
+        }
+        if target.executed.load(Ordering::Relaxed) {
+            return Err(Errno::EACCES.into());
+        }
+    }
+    if target.is_session_leader() {
+        return Err(Errno::EPERM.during("moving a session leader to another group"));
+    }
+    let old = target.group();
+    let number = if pgid == 0 { target.pid.nr_in(&namespace).ok_or(Errno::ESRCH)? } else { pgid };
+    let group = if target.pid.nr_in(&namespace) == Some(number) {
+        match target.pid.group() {
+            Some(group) => group,
+            None => ProcessGroup::new(target.pid.clone(), old.session.clone()),
+        }
+    } else {
+        let group = namespace.find(number).and_then(|pid| pid.group()).ok_or(Errno::EPERM)?;
+        if !Arc::ptr_eq(&group.session, &own.session()) || group.members().is_empty() {
+            return Err(Errno::EPERM.into());
+        }
+        group
+    };
+    join(target, &old, group);
+    Ok(())
+}
+
+fn join(target: &Arc<Process>, old: &Arc<ProcessGroup>, new: Arc<ProcessGroup>) {
+    if Arc::ptr_eq(old, &new) {
+        return;
+    }
+    old.remove(target);
+    new.add(target);
+    target.family.lock().group = new;
+}
+
+/// setsid(2): a new session and group, both led by `process`, without a terminal. `EPERM` if it leads a group already.
+pub fn new_session(process: &Arc<Process>) -> Result<()> {
+    let _tree = process::tree();
+    if process.pid.group().is_some_and(|group| !group.members().is_empty()) {
+        return Err(Errno::EPERM.during("making a session as the leader of a group"));
+    }
+    let old = process.group();
+    let session = Session::new(process.pid.clone());
+    let group = ProcessGroup::new(process.pid.clone(), session);
+    join(process, &old, group);
+    Ok(())
 }

@@ -35,7 +35,7 @@ pub use pid::Pid;
 pub use process::{CpuTimes, Process, all_in};
 pub use sched::{breathe, spawn_kernel, with_current};
 pub use signal::{fatal_signal_pending, signal_pending};
-pub use thread::Task;
+pub use thread::{Restart, Task};
 pub use user::start_init;
 
 use alloc::sync::{Arc, Weak};

@@ -8,7 +8,7 @@
 use super::cred::Cred;
 use super::group::{ProcessGroup, Session};
 use super::rlimit::Limits;
-use super::signal::ProcessSignals;
+use super::signal::{ProcessSignals, Signal};
 use super::{Pid, Task};
 use crate::cgroup::TaskCharge;
 use crate::ns::PidNamespace;
@@ -296,6 +296,60 @@ impl Process {
     /// One limit of getrlimit(2): (soft, hard).
     pub fn limit(&self, resource: super::rlimit::Resource) -> (u64, u64) {
         self.limits.lock().get(resource)
+    }
+}
+
+impl Process {
+    /// Sets one limit.
+    pub fn set_limit(&self, resource: super::rlimit::Resource, soft: u64, hard: u64) {
+        self.limits.lock().set(resource, soft, hard);
+    }
+
+    /// The real-time alarm: (time left, interval) in ns; 0 left when it is not set.
+    pub fn alarm(&self) -> (u64, u64) {
+        self.timers.real()
+    }
+
+    /// Sets the alarm to ring in `value` ns (0: never), and every `interval` ns after (0: once); returns what was left.
+    pub fn set_alarm(self: &Arc<Self>, value: u64, interval: u64) -> (u64, u64) {
+        self.timers.set_real(self, value, interval)
+    }
+
+    /// The signal it gets when its parent ends.
+    pub fn parent_death_signal(&self) -> Option<Signal> {
+        Signal::new(u32::from(self.parent_death_signal.load(Ordering::Relaxed)))
+    }
+
+    /// Sets the signal it gets when its parent ends.
+    pub fn set_parent_death_signal(&self, signal: Option<Signal>) {
+        self.parent_death_signal.store(signal.map_or(0, Signal::number) as u8, Ordering::Relaxed);
+    }
+
+    /// `PR_GET_DUMPABLE`.
+    pub fn is_dumpable(&self) -> bool {
+        self.dumpable.load(Ordering::Relaxed) != 0
+    }
+
+    /// `PR_SET_DUMPABLE`.
+    pub fn set_dumpable(&self, dumpable: bool) {
+        self.dumpable.store(dumpable.into(), Ordering::Relaxed);
+    }
+
+    /// Whether orphans below it become its children.
+    pub fn is_subreaper(&self) -> bool {
+        self.subreaper.load(Ordering::Relaxed)
+    }
+
+    /// Makes it adopt orphans below it, or not. Processes that exist already know of it, too.
+    pub fn set_subreaper(self: &Arc<Self>, on: bool) {
+        self.subreaper.store(on, Ordering::Relaxed);
+        if on {
+            let mut left = self.children();
+            while let Some(child) = left.pop() {
+                child.has_subreaper.store(true, Ordering::Relaxed);
+                left.extend(child.children());
+            }
+        }
     }
 }
 

@@ -62,12 +62,23 @@ pub struct Task {
     pub(super) set_child_tid: AtomicUsize,
     /// The parent sleeps in vfork(2) until this thread has left its memory.
     pub(super) vfork: SpinLock<Option<Arc<super::clone::VforkDone>>>,
+    /// What restart_syscall(2) goes on with.
+    restart: SpinLock<Option<Restart>>,
     /// When it started, on the monotonic clock.
     pub start_ns: u64,
     /// The thread runs its exit.
     pub(super) exiting: AtomicBool,
     /// Voluntary and forced switches so far.
     pub(super) switches: [AtomicU64; 2],
+}
+
+/// A sleep that a signal interrupted and that goes on afterwards.
+#[derive(Clone, Copy, Debug)]
+pub struct Restart {
+    /// When it ends, on the monotonic clock.
+    pub deadline: u64,
+    /// The user address for what is left, or 0.
+    pub left: usize,
 }
 
 /// What a new thread is made of.
@@ -97,6 +108,7 @@ impl Task {
             robust_list: AtomicUsize::new(0),
             set_child_tid: AtomicUsize::new(0),
             vfork: SpinLock::new(Rank::Leaf, "vfork", None),
+            restart: SpinLock::new(Rank::Leaf, "restart", None),
             start_ns: hal::time::now_ns(),
             exiting: AtomicBool::new(false),
             switches: [AtomicU64::new(0), AtomicU64::new(0)],
@@ -167,10 +179,74 @@ impl Task {
         drop(old);
     }
 
-    /// Replaces the namespaces.
-    pub(super) fn set_ns(&self, ns: NsProxy) {
-        let old = self.parts.lock().ns.replace(Arc::new(ns));
-        drop(old);
+    /// Changes the credentials.
+    pub fn change_cred(&self, change: impl FnOnce(&mut Cred)) {
+        let mut cred = (*self.cred()).clone();
+        change(&mut cred);
+        self.set_cred(cred);
+    }
+
+    /// Replaces what is given, all at once (unshare(2), setns(2)).
+    pub fn replace_shared(
+        &self,
+        files: Option<Arc<FdTable>>,
+        fs: Option<Arc<FsContext>>,
+        ns: Option<NsProxy>,
+        cred: Option<Arc<Cred>>,
+    ) {
+        let mut new = (files, fs, ns.map(Arc::new), cred);
+        {
+            let mut parts = self.parts.lock();
+            if new.0.is_some() {
+                core::mem::swap(&mut parts.files, &mut new.0);
+            }
+            if new.1.is_some() {
+                core::mem::swap(&mut parts.fs, &mut new.1);
+            }
+            if new.2.is_some() {
+                core::mem::swap(&mut parts.ns, &mut new.2);
+            }
+            if let Some(cred) = &mut new.3 {
+                core::mem::swap(&mut parts.cred, cred);
+            }
+        }
+        // The old ones are dropped outside the lock: closing files may sleep.
+        drop(new);
+    }
+
+    /// Where the thread's id is cleared when it ends (set_tid_address(2)).
+    pub fn set_clear_child_tid(&self, address: usize) {
+        self.clear_child_tid.store(address, Ordering::Relaxed);
+    }
+
+    /// The head of the robust futex list (set_robust_list(2)).
+    pub fn set_robust_list(&self, head: usize) {
+        self.robust_list.store(head, Ordering::Relaxed);
+    }
+
+    /// Keeps what restart_syscall(2) goes on with.
+    pub fn set_restart(&self, restart: Restart) {
+        *self.restart.lock() = Some(restart);
+    }
+
+    /// Takes what restart_syscall(2) goes on with.
+    pub fn take_restart(&self) -> Option<Restart> {
+        self.restart.lock().take()
+    }
+
+    /// Sets the niceness, -20 to 19.
+    pub fn set_nice(&self, nice: i8) {
+        self.entity.set_nice(nice);
+    }
+
+    /// The CPUs it may use, bit n for CPU n.
+    pub fn affinity(&self) -> u64 {
+        self.entity.affinity()
+    }
+
+    /// Sets the CPUs it may use.
+    pub fn set_affinity(&self, mask: u64) {
+        self.entity.set_affinity(mask);
     }
 
     /// The signal actions.

@@ -14,6 +14,7 @@ mod queue;
 mod send;
 mod set;
 mod stop;
+mod wait;
 
 pub use action::{Actions, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_DFL, SIG_IGN, SigAction};
 pub(super) use deliver::{Outcome, handle_pending};
@@ -30,8 +31,9 @@ pub use send::{
 };
 pub use set::{Default as DefaultAction, SigSet, Signal};
 pub(super) use stop::{begin_exit, report_if_at_rest};
+pub use wait::{action, change_alt_stack, has_deliverable, set_action, wait_for};
 
-use super::Task;
+use super::{Process, Task};
 use super::thread::WORK_SIGNAL;
 use alloc::sync::Arc;
 
@@ -91,6 +93,11 @@ impl ProcessSignals {
     }
 }
 
+/// Ends an init by `signal`, whatever it does with that signal (reboot(2) inside its pid namespace).
+pub fn kill_init(init: &Arc<Process>, signal: Signal) {
+    stop::begin_exit(init, signal.number());
+}
+
 /// Whether a signal waits for `task` that it should handle before it sleeps (again). May be true a little too often.
 pub fn signal_pending(task: &Task) -> bool {
     task.work_is(WORK_SIGNAL)
@@ -140,12 +147,11 @@ pub fn set_blocked(task: &Arc<Task>, mask: SigSet) -> SigSet {
     old
 }
 
-/// Sets the mask for the length of one system call (ppoll(2), sigsuspend(2)): delivery restores the old one.
+/// Sets the mask for the length of one system call (ppoll(2), sigsuspend(2)). A call that a signal ends leaves it to delivery to put the old one back;
+/// one that ends by itself calls [`restore_blocked`].
 pub fn set_blocked_for_call(task: &Arc<Task>, mask: SigSet) {
     let old = set_blocked(task, mask);
     task.signals.lock().saved = Some(old);
-    // Delivery must run even if no signal comes, to put the mask back.
-    task.set_work(WORK_SIGNAL);
 }
 
 /// Puts the mask back that [`set_blocked_for_call`] replaced, when the call ends by itself.
