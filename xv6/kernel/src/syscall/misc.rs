@@ -3,8 +3,8 @@
 use super::process::find_process;
 use super::{Call, Row};
 use crate::error::{Errno, Result};
-use crate::mm::user as memory;
 use crate::mm::Limit;
+use crate::mm::user as memory;
 use crate::task::rlimit::Resource;
 use crate::task::signal::{self, Signal};
 use crate::task::{Cap, Process, Task};

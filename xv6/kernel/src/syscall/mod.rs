@@ -17,14 +17,22 @@ mod copy;
 mod dir;
 mod exec;
 mod fd;
+mod ids;
 mod io;
 mod memory;
+mod misc;
 mod mount;
 mod names;
+mod ns;
 mod open;
 mod pipe;
 mod poll;
+mod prctl;
+mod process;
+mod sched;
+mod signal;
 mod stat;
+mod time;
 mod xattr;
 
 use crate::error::{Errno, Result};
@@ -59,14 +67,22 @@ const GROUPS: &[&[Row]] = &[
     dir::ROWS,
     exec::ROWS,
     fd::ROWS,
+    ids::ROWS,
     io::ROWS,
     memory::ROWS,
+    misc::ROWS,
     mount::ROWS,
     names::ROWS,
+    ns::ROWS,
     open::ROWS,
     pipe::ROWS,
     poll::ROWS,
+    prctl::ROWS,
+    process::ROWS,
+    sched::ROWS,
+    signal::ROWS,
     stat::ROWS,
+    time::ROWS,
     xattr::ROWS,
 ];
 

@@ -7,6 +7,7 @@ use crate::ns::{self, CloneNs, NsFile, NsRef};
 use crate::task::clone::CloneFlags;
 use crate::task::pidfd::PidFd;
 use crate::task::{Cap, Cred, Task};
+use crate::version::{MACHINE, RELEASE, SYSTEM, VERSION};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -23,14 +24,10 @@ pub const ROWS: &[Row] = &[
 /// Bytes of each field of `struct utsname`.
 const FIELD: usize = 65;
 
-/// `release`: what programs compare is the version of Linux whose interface this is.
-pub const RELEASE: &str = "6.1.0-xv6";
-/// `version`.
-pub const VERSION: &str = "#1 SMP xv6 Conductor";
-
 fn uname(call: &mut Call<'_>) -> Result<usize> {
     let uts = call.task.ns().uts.clone();
-    let fields: [&[u8]; 6] = [b"Linux", &uts.host(), RELEASE.as_bytes(), VERSION.as_bytes(), b"x86_64", &uts.domain()];
+    let fields: [&[u8]; 6] =
+        [SYSTEM.as_bytes(), &uts.host(), RELEASE.as_bytes(), VERSION.as_bytes(), MACHINE.as_bytes(), &uts.domain()];
     let mut names = [0u8; 6 * FIELD];
     for (slot, field) in names.chunks_exact_mut(FIELD).zip(fields) {
         slot[..field.len()].copy_from_slice(field);

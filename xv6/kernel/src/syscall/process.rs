@@ -100,7 +100,8 @@ fn clone3(call: &mut Call<'_>) -> Result<usize> {
             return Err(Errno::E2BIG.into());
         }
     }
-    let [flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, _cgroup] = words;
+    let [flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, _cgroup] =
+        words;
     if flags & (0xff | CloneFlags::DETACHED.bits()) != 0 || set_tid != 0 || set_tid_size != 0 {
         return Err(Errno::EINVAL.into());
     }

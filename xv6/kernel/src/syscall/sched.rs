@@ -234,7 +234,8 @@ fn futex_call(call: &mut Call<'_>) -> Result<usize> {
                 return Err(Errno::EINVAL.into());
             }
             let expected = (command == 4).then_some(third as u32);
-            let (woken, moved) = futex::requeue(call.task, private, address, second, value as i32 as usize, moves as usize, expected)?;
+            let (woken, moved) =
+                futex::requeue(call.task, private, address, second, value as i32 as usize, moves as usize, expected)?;
             Ok(woken + moved)
         }
         _ => Err(Errno::ENOSYS.into()),

@@ -4,7 +4,9 @@ use super::process::find_process;
 use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::user as memory;
-use crate::task::signal::{self, AltStack, SI_QUEUE, SI_TKILL, SI_USER, SIGINFO_BYTES, SigAction, SigData, SigInfo, SigSet, Signal};
+use crate::task::signal::{
+    self, AltStack, SI_QUEUE, SI_TKILL, SI_USER, SIGINFO_BYTES, SigAction, SigData, SigInfo, SigSet, Signal,
+};
 use crate::task::{Process, Task, pidfd, sched};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -190,7 +192,13 @@ fn kill(call: &mut Call<'_>) -> Result<usize> {
 }
 
 /// Sends `info` (or nothing, for a check) to the thread `tid`, which must be in process `tgid` if given.
-fn send_to_thread(call: &Call<'_>, tgid: Option<usize>, tid: usize, signal: Option<Signal>, raw: Option<SigInfo>) -> Result<usize> {
+fn send_to_thread(
+    call: &Call<'_>,
+    tgid: Option<usize>,
+    tid: usize,
+    signal: Option<Signal>,
+    raw: Option<SigInfo>,
+) -> Result<usize> {
     let bad = |id: usize| id as i32 <= 0;
     if bad(tid) || tgid.is_some_and(bad) {
         return Err(Errno::EINVAL.into());

@@ -325,11 +325,6 @@ impl Process {
         self.parent_death_signal.store(signal.map_or(0, Signal::number) as u8, Ordering::Relaxed);
     }
 
-    /// `PR_GET_DUMPABLE`.
-    pub fn is_dumpable(&self) -> bool {
-        self.dumpable.load(Ordering::Relaxed) != 0
-    }
-
     /// `PR_SET_DUMPABLE`.
     pub fn set_dumpable(&self, dumpable: bool) {
         self.dumpable.store(dumpable.into(), Ordering::Relaxed);

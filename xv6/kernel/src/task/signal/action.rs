@@ -17,8 +17,6 @@ pub const SIG_IGN: u64 = 1;
 pub const SA_NOCLDSTOP: u64 = 1;
 /// `sa_flags`: children leave no zombies.
 pub const SA_NOCLDWAIT: u64 = 2;
-/// `sa_flags`: the handler takes `siginfo_t` and `ucontext_t`.
-pub const SA_SIGINFO: u64 = 4;
 /// `sa_flags`: run on the alternate stack.
 pub const SA_ONSTACK: u64 = 0x0800_0000;
 /// `sa_flags`: restart interrupted calls.

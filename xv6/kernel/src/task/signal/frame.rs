@@ -33,7 +33,7 @@ const UC_FLAGS: u64 = 6;
 /// `stack_t`.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
-pub(crate) struct AltStack {
+pub struct AltStack {
     /// Lowest address.
     pub(crate) sp: u64,
     /// `SS_*`.

@@ -18,7 +18,8 @@ mod wait;
 
 pub use action::{Actions, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_DFL, SIG_IGN, SigAction};
 pub(super) use deliver::{Outcome, handle_pending};
-pub(crate) use frame::{AltStack, sigreturn};
+pub use frame::AltStack;
+pub(crate) use frame::sigreturn;
 pub use info::{
     CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SI_KERNEL, SI_QUEUE, SI_TKILL, SI_USER,
 };
@@ -33,8 +34,8 @@ pub use set::{Default as DefaultAction, SigSet, Signal};
 pub(super) use stop::{begin_exit, report_if_at_rest};
 pub use wait::{action, change_alt_stack, has_deliverable, set_action, wait_for};
 
-use super::{Process, Task};
 use super::thread::WORK_SIGNAL;
+use super::{Process, Task};
 use alloc::sync::Arc;
 
 /// What one thread blocks and has pending.
