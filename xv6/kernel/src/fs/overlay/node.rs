@@ -45,6 +45,8 @@ pub struct OverlayNode {
 pub struct State {
     /// The upper inode, if there is one yet.
     pub upper: Option<Arc<Dentry>>,
+    /// Its number in the upper layer, once there was one.
+    pub upper_ino: Option<u64>,
     /// The directory it was found in: where a copy-up goes (nothing is renamed before it is copied up). `None` for the
     /// root.
     pub parent: Option<Arc<OverlayNode>>,
@@ -93,7 +95,8 @@ impl Overlay {
         if let Some(node) = self.inodes.lock().get(&key).and_then(Weak::upgrade) {
             return Ok(node);
         }
-        let state = State { upper, parent: parent.cloned(), name: name.into(), unlinked: false };
+        let upper_ino = if let Key::Upper(ino) = key { Some(ino) } else { None };
+        let state = State { upper, upper_ino, parent: parent.cloned(), name: name.into(), unlinked: false };
         let made = Arc::new_cyclic(|this| OverlayNode {
             this: this.clone(),
             fs: self.clone(),
@@ -143,7 +146,11 @@ impl OverlayNode {
 
     /// Notes that the inode now stands for `upper`.
     pub(super) fn set_upper(&self, upper: Arc<Dentry>, ino: u64) {
-        self.state.lock().upper = Some(upper);
+        {
+            let mut state = self.state.lock();
+            state.upper = Some(upper);
+            state.upper_ino = Some(ino);
+        }
         let old = self.fs.inodes.lock().insert(Key::Upper(ino), self.this.clone());
         drop(old);
     }
@@ -152,8 +159,7 @@ impl OverlayNode {
 impl Drop for OverlayNode {
     /// Leaves the table, and lets go of the directories above in a loop: they may be deeper than the kernel stack.
     fn drop(&mut self) {
-        let upper = self.state.get_mut().upper.take();
-        let upper_key = upper.as_ref().and_then(|upper| upper.inode().attr().ok()).map(|attr| Key::Upper(attr.ino));
+        let upper_key = self.state.get_mut().upper_ino.map(Key::Upper);
         let mut inodes = self.fs.inodes.lock();
         for key in [Some(self.key.clone()), upper_key].into_iter().flatten() {
             if inodes.get(&key).is_some_and(|node| node.strong_count() == 0) {
