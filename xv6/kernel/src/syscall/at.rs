@@ -13,7 +13,6 @@ pub const AT_FDCWD: i32 = -100;
 bitflags::bitflags! {
     /// The `AT_*` flags that calls share.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    #[expect(missing_docs, reason = "openat(2), stat(2), linkat(2), unlinkat(2) document each flag")]
     pub struct AtFlags: u32 {
         const SYMLINK_NOFOLLOW = 0x100;
         /// `AT_REMOVEDIR` for unlinkat(2), `AT_EACCESS` for faccessat2(2).

@@ -11,7 +11,6 @@ use alloc::sync::Arc;
 bitflags::bitflags! {
     /// open(2)'s flags, Linux x86_64's values.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    #[expect(missing_docs, reason = "open(2) documents each flag")]
     pub struct OpenFlags: u32 {
         const WRONLY = 0o1;
         const RDWR = 0o2;
@@ -37,7 +36,6 @@ bitflags::bitflags! {
 bitflags::bitflags! {
     /// poll(2)'s events.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    #[expect(missing_docs, reason = "poll(2) documents each event")]
     pub struct Events: u32 {
         const IN = 0x001;
         const PRI = 0x002;

@@ -25,7 +25,6 @@ use hal::sync::{Rank, SpinLock};
 bitflags::bitflags! {
     /// A mount's own flags; the values are mount(2)'s `MS_*`.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    #[expect(missing_docs, reason = "mount(2) documents each flag")]
     pub struct MountFlags: u32 {
         const RDONLY = 1;
         const NOSUID = 2;

@@ -18,7 +18,6 @@ use alloc::sync::Arc;
 bitflags::bitflags! {
     /// mount(2)'s flags.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    #[expect(missing_docs, reason = "mount(2) documents each flag")]
     pub struct MsFlags: u64 {
         const RDONLY = 1;
         const NOSUID = 2;
@@ -98,7 +97,7 @@ pub fn mount(ctx: &Walk, ns: &Arc<NsProxy>, request: &Request<'_>) -> Result<()>
 }
 
 /// Hangs `tree` on `target`, on top of what is mounted there. The caller holds `TOPOLOGY`.
-fn attach_tree(namespace: &Arc<MountNamespace>, tree: &Arc<Mount>, target: Path) -> Result<()> {
+pub(super) fn attach_tree(namespace: &Arc<MountNamespace>, tree: &Arc<Mount>, target: Path) -> Result<()> {
     let at = target.cross_mounts();
     if !at.mount.is_in(namespace) {
         return Err(Errno::EINVAL.during("mounting outside the caller's namespace"));

@@ -13,7 +13,6 @@ use alloc::sync::Arc;
 bitflags::bitflags! {
     /// umount2(2)'s flags.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    #[expect(missing_docs, reason = "umount2(2) documents each flag")]
     pub struct UmountFlags: u32 {
         const FORCE = 1;
         const DETACH = 2;

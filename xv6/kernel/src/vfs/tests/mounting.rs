@@ -1,0 +1,163 @@
+//! The mount tree: crossing, stacking, binds, moves, unmounting, pivot_root, copies of namespaces.
+
+use super::{errno, find, mkdir, put, scratch_mount, walk_as_user, walk_from};
+use crate::error::{Errno, Result};
+use crate::ns::UserNamespace;
+use crate::vfs::mount::{Mount, TOPOLOGY};
+use crate::vfs::namespace::{LIMIT, MountNamespace};
+use crate::vfs::{FsContext, Path, Walk, umount};
+use alloc::sync::Arc;
+
+/// A namespace around a fresh tmpfs with directories `a` and `b`, and a walk from its root.
+fn world() -> (Arc<MountNamespace>, Walk) {
+    let namespace = MountNamespace::new(scratch_mount(), UserNamespace::initial().clone());
+    let ctx = walk_from(&namespace.root_path());
+    mkdir(&ctx, "/a").expect("a");
+    mkdir(&ctx, "/b").expect("b");
+    (namespace, ctx)
+}
+
+/// Mounts a fresh tmpfs.
+fn mount(namespace: &Arc<MountNamespace>, ctx: &Walk, at: &str) -> Result<Arc<Mount>> {
+    let new = scratch_mount();
+    attach(namespace, &new, find(ctx, at)?)?;
+    Ok(new)
+}
+
+fn attach(namespace: &Arc<MountNamespace>, tree: &Arc<Mount>, at: Path) -> Result<()> {
+    let _guard = TOPOLOGY.lock();
+    crate::vfs::mountcall::attach_tree(namespace, tree, at)
+}
+
+fn umount(namespace: &Arc<MountNamespace>, ctx: &Walk, at: &str, flags: u32) -> Result<()> {
+    umount::umount(ctx, namespace, at.as_bytes(), flags)
+}
+
+const DETACH: u32 = 2;
+
+#[test]
+fn crossing_both_ways_and_stacking() {
+    let (namespace, ctx) = world();
+    let first = mount(&namespace, &ctx, "/a").expect("first");
+    mkdir(&ctx, "/a/in").expect("in");
+    assert!(first.root.lookup(b"in").is_ok());
+    assert_eq!(find(&ctx, "/a/..").expect("up"), ctx.root);
+    assert_eq!(find(&ctx, "/a/in/../../b").expect("across").text_from(&ctx.root).as_deref(), Some(&b"/b"[..]));
+    let second = mount(&namespace, &ctx, "/a").expect("second");
+    assert_eq!(errno(find(&ctx, "/a/in")), Errno::ENOENT);
+    assert!(Arc::ptr_eq(&find(&ctx, "/a").expect("a").mount, &second));
+    assert_eq!(find(&ctx, "/a/..").expect("up"), ctx.root);
+    assert_eq!(namespace.count(), 3);
+    assert_eq!(errno(crate::vfs::change::rmdir(&ctx, b"/a")), Errno::EBUSY);
+    drop((first, second));
+    umount(&namespace, &ctx, "/a", 0).expect("top");
+    assert!(find(&ctx, "/a/in").is_ok());
+    umount(&namespace, &ctx, "/a", 0).expect("bottom");
+    assert_eq!(errno(umount(&namespace, &ctx, "/a", 0)), Errno::EINVAL);
+    assert_eq!(namespace.count(), 1);
+    crate::vfs::change::rmdir(&ctx, b"/a").expect("free again");
+}
+
+#[test]
+fn refusals() {
+    let (namespace, ctx) = world();
+    drop(mount(&namespace, &ctx, "/a").expect("mount"));
+    let file = put(&ctx, "/a/file", "x").expect("file");
+    assert_eq!(errno(umount(&namespace, &ctx, "/a", 0)), Errno::EBUSY);
+    assert_eq!(errno(umount(&namespace, &ctx, "/b", 0)), Errno::EINVAL);
+    assert_eq!(errno(umount(&namespace, &ctx, "/", 0)), Errno::EINVAL);
+    assert_eq!(errno(umount(&namespace, &ctx, "/a", 64)), Errno::EINVAL);
+    assert_eq!(errno(umount(&namespace, &walk_as_user(&ctx.root), "/a", 0)), Errno::EPERM);
+    mkdir(&ctx, "/a/sub").expect("sub");
+    drop(mount(&namespace, &ctx, "/a/sub").expect("below"));
+    drop(file);
+    assert_eq!(errno(umount(&namespace, &ctx, "/a", 0)), Errno::EBUSY);
+    umount(&namespace, &ctx, "/a", DETACH).expect("detach takes all");
+    assert_eq!(namespace.count(), 1);
+}
+
+#[test]
+fn a_detached_mount_lives_while_used_and_is_its_own_top() {
+    let (namespace, ctx) = world();
+    let weak = Arc::downgrade(&mount(&namespace, &ctx, "/a").expect("mount"));
+    mkdir(&ctx, "/a/in").expect("in");
+    let inside = Walk { start: find(&ctx, "/a/in").expect("in"), ..walk_from(&ctx.root) };
+    umount(&namespace, &ctx, "/a", DETACH).expect("detach");
+    assert_eq!(find(&inside, "..").expect("up"), find(&inside, "../../..").expect("no higher"));
+    assert!(inside.start.text_from(&ctx.root).is_none());
+    drop(inside);
+    assert!(weak.upgrade().is_none(), "nothing holds it any more");
+}
+
+#[test]
+fn binds_show_a_part_and_copies_are_apart() {
+    let (namespace, ctx) = world();
+    mkdir(&ctx, "/a/in").expect("in");
+    put(&ctx, "/a/in/file", "x").expect("file");
+    drop(mount(&namespace, &ctx, "/a/in").expect("covering"));
+    mkdir(&ctx, "/a/in/deep").expect("deep");
+    let source = find(&ctx, "/a").expect("a");
+    let bind = |recursive| crate::vfs::namespace::copy_tree(&source.mount, &source.dentry, recursive).expect("copy").0;
+    attach(&namespace, &bind(false), find(&ctx, "/b").expect("b")).expect("bind");
+    assert!(find(&ctx, "/b/in/file").is_ok(), "a plain bind does not bring what is mounted below");
+    umount(&namespace, &ctx, "/b", 0).expect("umount");
+    attach(&namespace, &bind(true), find(&ctx, "/b").expect("b")).expect("rbind");
+    assert!(find(&ctx, "/b/in/deep").is_ok());
+    assert_eq!(find(&ctx, "/b/..").expect("up"), ctx.root);
+    assert_eq!(namespace.count(), 4);
+
+    let fs = FsContext::new(ctx.root.clone());
+    fs.set_cwd(find(&ctx, "/b/in/deep").expect("deep"));
+    let copy = namespace.copy(&fs, UserNamespace::initial().clone()).expect("copy");
+    assert_eq!(copy.count(), 4);
+    let (root, cwd) = fs.both();
+    assert_eq!(root, copy.root_path());
+    assert!(cwd.mount.is_in(&copy) && !ctx.root.mount.is_in(&copy));
+    let inner = walk_from(&root);
+    umount(&copy, &inner, "/b", DETACH).expect("in the copy");
+    assert_eq!(errno(find(&inner, "/b/in")), Errno::ENOENT);
+    assert!(find(&ctx, "/b/in/deep").is_ok(), "the original keeps its mount");
+}
+
+#[test]
+fn pivot_and_leave_the_old_root() {
+    let (namespace, ctx) = world();
+    let new = mount(&namespace, &ctx, "/a").expect("new root");
+    assert_eq!(errno(umount::pivot_root(&ctx, &namespace, b"/b", b"/b")), Errno::EBUSY);
+    mkdir(&ctx, "/a/old").expect("old");
+    assert_eq!(errno(umount::pivot_root(&ctx, &namespace, b"/a/old", b"/a/old")), Errno::EINVAL);
+    assert_eq!(errno(umount::pivot_root(&ctx, &namespace, b"/a", b"/b")), Errno::EBUSY);
+    let (old, top) = umount::pivot_root(&ctx, &namespace, b"/a", b"/a/old").expect("pivot");
+    assert!(Arc::ptr_eq(&top.mount, &new) && old == ctx.root);
+    let inside = walk_from(&top);
+    assert!(find(&inside, "/old/b").is_ok());
+    assert_eq!(find(&inside, "/old/../..").expect("up"), top);
+    assert!(Arc::ptr_eq(&namespace.root(), &new));
+    drop((old, ctx));
+    umount(&namespace, &inside, "/old", 0).expect("nobody stands there");
+    assert_eq!(namespace.count(), 1);
+}
+
+#[test]
+fn pivot_onto_itself() {
+    let (namespace, ctx) = world();
+    drop(mount(&namespace, &ctx, "/a").expect("new root"));
+    let start = find(&ctx, "/a").expect("a");
+    let here = Walk { start: start.clone(), ..walk_from(&ctx.root) };
+    let (_, top) = umount::pivot_root(&here, &namespace, b".", b".").expect("pivot");
+    let inside = walk_from(&top);
+    umount(&namespace, &inside, ".", DETACH).expect("the old root lies on top");
+    assert_eq!((namespace.count(), namespace.root_path()), (1, top));
+}
+
+#[test]
+fn a_namespace_is_bounded() {
+    let (namespace, ctx) = world();
+    for _ in 1..LIMIT {
+        drop(mount(&namespace, &ctx, "/a").expect("stack"));
+    }
+    assert_eq!(errno(mount(&namespace, &ctx, "/a")), Errno::ENOSPC);
+    assert_eq!(namespace.count(), LIMIT);
+    drop(ctx);
+    drop(namespace);
+}
