@@ -14,12 +14,17 @@ bitflags::bitflags! {
     /// The `AT_*` flags that calls share.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct AtFlags: u32 {
+        /// A symlink as the last component stands for itself.
         const SYMLINK_NOFOLLOW = 0x100;
         /// `AT_REMOVEDIR` for unlinkat(2), `AT_EACCESS` for faccessat2(2).
         const REMOVEDIR = 0x200;
+        /// linkat(2): follow a symlink.
         const SYMLINK_FOLLOW = 0x400;
+        /// There are no automounts.
         const NO_AUTOMOUNT = 0x800;
+        /// The empty path is the descriptor itself.
         const EMPTY_PATH = 0x1000;
+        /// statx(2): how fresh the answer must be; it always is.
         const STATX_SYNC_TYPE = 0x6000;
     }
 }

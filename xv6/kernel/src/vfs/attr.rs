@@ -36,7 +36,8 @@ pub fn chown(path: &Path, cred: &Cred, uid: Option<u32>, gid: Option<u32>) -> Re
     let privileged = perm::capable_over(cred, &owner, Cap::Chown);
     let uid_ok = uid.is_none_or(|uid| uid == owner.uid && cred.fsuid == owner.uid);
     let gid_ok = gid.is_none_or(|gid| cred.fsuid == owner.uid && (gid == owner.gid || cred.in_group(gid)));
-    if !privileged && !(uid_ok && gid_ok) {
+    let allowed = privileged || (uid_ok && gid_ok);
+    if !allowed {
         return Err(Errno::EPERM.into());
     }
     let kept = without_set_id(owner.mode);

@@ -12,23 +12,41 @@ bitflags::bitflags! {
     /// open(2)'s flags, Linux x86_64's values.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct OpenFlags: u32 {
+        /// Write only.
         const WRONLY = 0o1;
+        /// Read and write. Neither bit: read only.
         const RDWR = 0o2;
+        /// Create the file if it is missing.
         const CREAT = 0o100;
+        /// With `CREAT`: fail if it exists.
         const EXCL = 0o200;
+        /// A terminal does not become the controlling one.
         const NOCTTY = 0o400;
+        /// Cut the file to length 0.
         const TRUNC = 0o1000;
+        /// Each write goes to the end.
         const APPEND = 0o2000;
+        /// What would wait is `EAGAIN`.
         const NONBLOCK = 0o4000;
+        /// A write returns when its data is on the disk.
         const DSYNC = 0o10000;
+        /// Pass by the page cache: accepted, and has no effect.
         const DIRECT = 0o40000;
+        /// Large offsets: always so.
         const LARGEFILE = 0o100000;
+        /// Fail unless it is a directory.
         const DIRECTORY = 0o200000;
+        /// Fail if the last component is a symlink.
         const NOFOLLOW = 0o400000;
+        /// Leave the access time alone.
         const NOATIME = 0o1000000;
+        /// The descriptor is closed at exec.
         const CLOEXEC = 0o2000000;
+        /// As `DSYNC`, metadata too.
         const SYNC = 0o4010000;
+        /// Only name the place.
         const PATH = 0o10000000;
+        /// An unnamed file (not supported).
         const TMPFILE = 0o20200000;
     }
 }
@@ -37,16 +55,27 @@ bitflags::bitflags! {
     /// poll(2)'s events.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct Events: u32 {
+        /// Something to read, or the end of the file.
         const IN = 0x001;
+        /// Something exceptional.
         const PRI = 0x002;
+        /// Room to write.
         const OUT = 0x004;
+        /// An error; for a pipe, no reader.
         const ERR = 0x008;
+        /// The other side is gone.
         const HUP = 0x010;
+        /// Not an open descriptor.
         const NVAL = 0x020;
+        /// As `IN`.
         const RDNORM = 0x040;
+        /// Priority data to read.
         const RDBAND = 0x080;
+        /// As `OUT`.
         const WRNORM = 0x100;
+        /// Priority data may be written.
         const WRBAND = 0x200;
+        /// The peer writes no more.
         const RDHUP = 0x2000;
     }
 }

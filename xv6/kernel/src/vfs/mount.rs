@@ -26,12 +26,19 @@ bitflags::bitflags! {
     /// A mount's own flags; the values are mount(2)'s `MS_*`.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct MountFlags: u32 {
+        /// Nothing may be changed.
         const RDONLY = 1;
+        /// Set-id bits have no effect.
         const NOSUID = 2;
+        /// Device nodes cannot be opened.
         const NODEV = 4;
+        /// Programs cannot be run.
         const NOEXEC = 8;
+        /// Access times stay.
         const NOATIME = 1 << 10;
+        /// Directories' access times stay.
         const NODIRATIME = 1 << 11;
+        /// Access times follow modifications only.
         const RELATIME = 1 << 21;
     }
 }

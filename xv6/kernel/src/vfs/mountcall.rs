@@ -19,25 +19,45 @@ bitflags::bitflags! {
     /// mount(2)'s flags.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct MsFlags: u64 {
+        /// Nothing may be changed.
         const RDONLY = 1;
+        /// Set-id bits have no effect.
         const NOSUID = 2;
+        /// Device nodes cannot be opened.
         const NODEV = 4;
+        /// Programs cannot be run.
         const NOEXEC = 8;
+        /// Writes reach the disk at once: accepted, fsync(2) does it.
         const SYNCHRONOUS = 16;
+        /// Change an existing mount.
         const REMOUNT = 32;
+        /// As `SYNCHRONOUS`, for directories.
         const DIRSYNC = 128;
+        /// Access times stay.
         const NOATIME = 1 << 10;
+        /// Directories' access times stay.
         const NODIRATIME = 1 << 11;
+        /// Show a place at another place too.
         const BIND = 1 << 12;
+        /// Move a mount.
         const MOVE = 1 << 13;
+        /// With all mounts below.
         const REC = 1 << 14;
+        /// Fewer messages.
         const SILENT = 1 << 15;
+        /// Propagation: as `PRIVATE` here.
         const UNBINDABLE = 1 << 17;
+        /// Propagation: none.
         const PRIVATE = 1 << 18;
+        /// Propagation: as `PRIVATE` here.
         const SLAVE = 1 << 19;
+        /// Propagation: as `PRIVATE` here.
         const SHARED = 1 << 20;
+        /// Access times follow modifications only.
         const RELATIME = 1 << 21;
+        /// Access times are exact.
         const STRICTATIME = 1 << 24;
+        /// Times reach the disk late.
         const LAZYTIME = 1 << 25;
     }
 }

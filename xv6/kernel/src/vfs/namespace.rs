@@ -131,13 +131,11 @@ impl MountNamespace {
     }
 }
 
-/// Copies the mount `top`, shown from `root` down, and with `recursive` all that hangs below `root`. Returns the new top, and the
-/// copies by the originals' ids. The caller holds `TOPOLOGY`; the copies belong to no namespace.
-pub(super) fn copy_tree(
-    top: &Arc<Mount>,
-    root: &Arc<super::Dentry>,
-    recursive: bool,
-) -> Result<(Arc<Mount>, BTreeMap<u64, Arc<Mount>>)> {
+/// A copied tree's top, and the copies by the originals' ids.
+type CopiedTree = (Arc<Mount>, BTreeMap<u64, Arc<Mount>>);
+
+/// Copies the mount `top`, shown from `root` down, and with `recursive` all that hangs below `root`. The caller holds `TOPOLOGY`; the copies belong to no namespace.
+pub(super) fn copy_tree(top: &Arc<Mount>, root: &Arc<super::Dentry>, recursive: bool) -> Result<CopiedTree> {
     let copy_one = |mount: &Arc<Mount>, root| Mount::new(mount.superblock.clone(), root, &mount.source, mount.flags());
     let new_top = copy_one(top, root.clone());
     let mut pairs = BTreeMap::from([(top.id, new_top.clone())]);

@@ -14,9 +14,13 @@ bitflags::bitflags! {
     /// umount2(2)'s flags.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub struct UmountFlags: u32 {
+        /// Abort what is under way: nothing can be.
         const FORCE = 1;
+        /// Take it off now, let it go when unused.
         const DETACH = 2;
+        /// Mark it for expiry: refused.
         const EXPIRE = 4;
+        /// A symlink stands for itself.
         const NOFOLLOW = 8;
     }
 }
