@@ -12,11 +12,13 @@ impl<T: Sync> PerCpu<T> {
     }
 
     /// Calls `f` with the running CPU's value.
+    #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&T) -> R) -> R {
         f(&self.0[cpu::id()])
     }
 
     /// The value of `cpu`. Panics when `cpu` is not below [`cpu::MAX`].
+    #[inline]
     pub fn of(&self, cpu: usize) -> &T {
         &self.0[cpu]
     }

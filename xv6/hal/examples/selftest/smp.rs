@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use hal::frame::Frame;
 use hal::paging::{PageTable, Prot};
-use hal::sync::{Once, Rank, SpinLock};
+use hal::sync::{Rank, SpinLock};
 use hal::user::{Event, UserContext};
 use hal::{boot, cpu, irq, println, time};
 
 static READY: AtomicUsize = AtomicUsize::new(0);
-static SHARED: Once<Arc<PageTable>> = Once::new();
+static SHARED: SpinLock<Option<Arc<PageTable>>> = SpinLock::new(Rank::Task, "shared", None);
 static STOP: AtomicBool = AtomicBool::new(false);
 static DONE: AtomicUsize = AtomicUsize::new(0);
 static KICKS: AtomicUsize = AtomicUsize::new(0);
@@ -22,8 +22,8 @@ fn other() -> ! {
     READY.fetch_add(1, Ordering::SeqCst);
     churn();
     let table = loop {
-        if let Some(table) = SHARED.get() {
-            break table.clone();
+        if let Some(table) = SHARED.lock().clone() {
+            break table;
         }
         cpu::pause();
     };
@@ -42,8 +42,8 @@ fn other() -> ! {
             event => panic!("{event:?}"),
         }
     }
+    // The page table stays active here: its owner takes it away while this CPU sleeps.
     drop(table);
-    hal::paging::activate_kernel();
     DONE.fetch_add(1, Ordering::SeqCst);
     loop {
         cpu::idle();
@@ -83,7 +83,7 @@ pub fn all() {
     // mov rax, [DATA]; syscall; jmp back
     let (table, _data) = space(&[0x48, 0x8b, 0x04, 0x25, 0, 0, 0x50, 0, 0x0f, 0x05, 0xeb, 0xf4]);
     let table = Arc::new(table);
-    SHARED.call_once(|| table.clone());
+    *SHARED.lock() = Some(table.clone());
     let start = time::now_ns();
     for round in 1..500u64 {
         let frame = Frame::zeroed().expect("memory");
@@ -104,11 +104,18 @@ pub fn all() {
     while DONE.load(Ordering::SeqCst) < count - 1 {
         cpu::pause();
     }
+    SHARED.lock().take();
+    let wait = time::now_ns() + 2_000_000;
+    while time::now_ns() < wait {
+        cpu::pause();
+    }
+    drop(table);
+    let frames = hal::frame::free();
     for cpu in 1..count {
         cpu::kick(cpu);
     }
     while KICKS.load(Ordering::SeqCst) < count - 1 {
         cpu::pause();
     }
-    println!("smp: flushes and kicks as expected");
+    println!("smp: flushes and kicks as expected; {} frames came back", hal::frame::free() as i64 - frames as i64);
 }

@@ -150,6 +150,27 @@ pub fn fpu() {
         assert_eq!(context.run(), Event::Syscall);
         assert_eq!(context.regs.rbx, value, "mixed-up SSE state");
     }
+    // fld1; fldpi; syscall; fstp [DATA]; fstp [DATA + 8]; syscall: x87 state, with another context between
+    let (table, data) = space(&[
+        0xd9, 0xe8, 0xd9, 0xeb, 0x0f, 0x05, 0xdd, 0x1c, 0x25, 0, 0, 0x50, 0, 0xdd, 0x1c, 0x25, 8, 0, 0x50, 0, 0x0f,
+        0x05,
+    ]);
+    let mut x87 = UserContext::new(CODE, 0);
+    assert_eq!(x87.run(), Event::Syscall);
+    let mut twin = x87.clone();
+    for context in [&mut x87, &mut twin] {
+        b.regs.rip = (CODE + 4) as u64;
+        assert_eq!(b.run(), Event::Syscall);
+        assert_eq!(&b.fpu_bytes()[32..160], &[0; 128], "x87 registers leak");
+        data.fill(0, 16, 0);
+        assert_eq!(context.run(), Event::Syscall);
+        let mut words = [0; 16];
+        data.read(0, &mut words);
+        assert_eq!(words[..8], core::f64::consts::PI.to_le_bytes());
+        assert_eq!(words[8..], 1f64.to_le_bytes());
+    }
+    drop(table);
+    let (_table, _data) = space(&[0x66, 0x48, 0x0f, 0x6e, 0xc0, 0x0f, 0x05, 0x66, 0x48, 0x0f, 0x7e, 0xc3, 0x0f, 0x05]);
     let bytes = b.fpu_bytes();
     assert_eq!(bytes[160], 2);
     b.set_fpu_bytes(&[0xff; 512]);

@@ -53,8 +53,12 @@ pub struct Local {
     pub space: AtomicPtr<Space>,
     /// The flush generation of `space` that this CPU's TLB has seen.
     pub generation: Cell<u64>,
-    /// Idle, so that flushes wait until it wakes; read by others.
+    /// Idle, so that flushes wait until it wakes; read by others, and cleared under `waking`.
     pub lazy: AtomicBool,
+    /// A spin flag between the CPU waking up and others taking its page table away.
+    pub waking: AtomicBool,
+    /// The root that CR3 still holds though its space is gone (the frame's number; 0: none); set by others, under `waking`.
+    pub orphan: AtomicU32,
     /// A kick is on its way, and need not be sent again; written by others.
     pub kicked: AtomicBool,
     /// When the kernel wants the timer, on the clock; `u64::MAX` for never.
@@ -91,6 +95,8 @@ impl Local {
             space: AtomicPtr::new(null_mut()),
             generation: Cell::new(0),
             lazy: AtomicBool::new(false),
+            waking: AtomicBool::new(false),
+            orphan: AtomicU32::new(0),
             kicked: AtomicBool::new(false),
             deadline: Cell::new(u64::MAX),
             armed: Cell::new(u64::MAX),
@@ -141,6 +147,7 @@ pub mod offset {
 }
 
 /// The running CPU's number.
+#[inline(always)]
 pub fn id() -> usize {
     let id: u32;
     // SAFETY: GS points to this CPU's `Local` from the first instructions of `boot_main` on.
@@ -149,6 +156,7 @@ pub fn id() -> usize {
 }
 
 /// The running CPU's data.
+#[inline(always)]
 pub fn local() -> &'static Local {
     // A CPU's number is always below MAX; the mask spares the bounds check.
     &LOCALS[id() & (MAX - 1)]

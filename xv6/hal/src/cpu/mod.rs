@@ -9,6 +9,7 @@ pub(crate) mod setup;
 pub const MAX: usize = 8;
 
 /// The running CPU's number, from 0. Stable between two context switches: the kernel is never preempted.
+#[inline]
 pub fn id() -> usize {
     #[cfg(target_os = "none")]
     return local::id();

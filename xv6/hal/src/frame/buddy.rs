@@ -33,6 +33,7 @@ static TOTAL: AtomicUsize = AtomicUsize::new(0);
 static FREE_FRAMES: AtomicUsize = AtomicUsize::new(0);
 
 /// The record of frame `index`.
+#[inline(always)]
 pub fn record(index: u32) -> &'static Record {
     let base = RECORDS.load(Ordering::Relaxed) as *const Record;
     debug_assert!(!base.is_null(), "frames before frame::init");

@@ -9,7 +9,7 @@ const BATCH: usize = 32;
 
 #[cfg(target_os = "none")]
 mod stacks {
-    use super::BATCH;
+    use super::{BATCH, buddy};
     use crate::cpu;
     use core::cell::UnsafeCell;
     use core::sync::atomic::{AtomicUsize, Ordering};
@@ -27,14 +27,52 @@ mod stacks {
     pub static STACKS: [Stack; cpu::MAX] =
         [const { Stack { length: AtomicUsize::new(0), frames: UnsafeCell::new([0; 2 * BATCH]) } }; cpu::MAX];
 
-    /// Runs `f` with the running CPU's stack and its length.
-    pub fn with<R>(f: impl FnOnce(&mut [u32; 2 * BATCH], &mut usize) -> R) -> R {
-        let stack = &STACKS[cpu::id() & (cpu::MAX - 1)];
-        let mut length = stack.length.load(Ordering::Relaxed);
-        // SAFETY: only this CPU uses its stack, and `f` (in this file's parent) does not come back here.
-        let result = f(unsafe { &mut *stack.frames.get() }, &mut length);
-        stack.length.store(length, Ordering::Relaxed);
-        result
+    impl Stack {
+        /// Takes the newest frame.
+        #[inline(always)]
+        pub fn pop(&self) -> Option<u32> {
+            let length = self.length.load(Ordering::Relaxed).checked_sub(1)?;
+            self.length.store(length, Ordering::Relaxed);
+            // SAFETY: only this CPU uses its stack, a copy of a number at a time.
+            unsafe { (*self.frames.get()).get(length).copied() }
+        }
+
+        /// Adds a frame, if there is room.
+        #[inline(always)]
+        pub fn push(&self, index: u32) -> bool {
+            let length = self.length.load(Ordering::Relaxed);
+            // SAFETY: as in `pop`.
+            let Some(slot) = (unsafe { (*self.frames.get()).get_mut(length) }) else { return false };
+            *slot = index;
+            self.length.store(length + 1, Ordering::Relaxed);
+            true
+        }
+
+        /// Fills the empty stack with a batch, the lowest address on top.
+        #[cold]
+        pub fn refill(&self) {
+            // SAFETY: as in `pop`; the buddy allocator does not come back here.
+            let (frames, _) = unsafe { &mut *self.frames.get() }.split_at_mut(BATCH);
+            let count = buddy::take_many(frames);
+            frames[..count].reverse();
+            self.length.store(count, Ordering::Relaxed);
+        }
+
+        /// Gives the older half of the full stack away.
+        #[cold]
+        pub fn drain(&self) {
+            // SAFETY: as in `refill`.
+            let frames = unsafe { &mut *self.frames.get() };
+            buddy::give_many(&frames[..BATCH]);
+            frames.copy_within(BATCH.., 0);
+            self.length.store(BATCH, Ordering::Relaxed);
+        }
+    }
+
+    /// The running CPU's stack.
+    #[inline(always)]
+    pub fn mine() -> &'static Stack {
+        &STACKS[cpu::id() & (cpu::MAX - 1)]
     }
 
     /// Free frames in all stacks.
@@ -45,30 +83,24 @@ mod stacks {
 
 /// Takes a frame.
 #[cfg(target_os = "none")]
+#[inline]
 pub fn take() -> Option<u32> {
-    stacks::with(|frames, length| {
-        if *length == 0 {
-            *length = buddy::take_many(&mut frames[..BATCH]);
-            // Handed out from the end: the lowest address first.
-            frames[..*length].reverse();
-        }
-        *length = length.checked_sub(1)?;
-        Some(frames[*length])
+    let stack = stacks::mine();
+    stack.pop().or_else(|| {
+        stack.refill();
+        stack.pop()
     })
 }
 
 /// Gives a frame back.
 #[cfg(target_os = "none")]
+#[inline]
 pub fn give(index: u32) {
-    stacks::with(|frames, length| {
-        if *length == frames.len() {
-            *length -= BATCH;
-            buddy::give_many(&frames[..BATCH]);
-            frames.copy_within(BATCH.., 0);
-        }
-        frames[*length] = index;
-        *length += 1;
-    });
+    let stack = stacks::mine();
+    if !stack.push(index) {
+        stack.drain();
+        stack.push(index);
+    }
 }
 
 /// Free frames held back in the CPUs' stacks.

@@ -25,6 +25,7 @@ pub struct Frame {
 
 impl Frame {
     /// A frame with whatever its last user left in it. `None` when memory is full.
+    #[inline]
     pub fn alloc() -> Option<Frame> {
         #[cfg(not(target_os = "none"))]
         hosted_init();
@@ -52,21 +53,25 @@ impl Frame {
     }
 
     /// The physical address.
+    #[inline]
     pub fn addr(&self) -> u64 {
         u64::from(self.index) * SIZE as u64
     }
 
     /// How many references there are (mappings count).
+    #[inline]
     pub fn refs(&self) -> usize {
         buddy::record(self.index).refs.load(Ordering::Relaxed) as usize
     }
 
     /// Whether both are the same frame.
+    #[inline]
     pub fn same(&self, other: &Frame) -> bool {
         self.index == other.index
     }
 
     /// Copies `buf.len()` bytes at `off` out. Panics past the end.
+    #[inline]
     pub fn read(&self, off: usize, buf: &mut [u8]) {
         check(off, buf.len());
         // SAFETY: the range lies in the frame; `buf` is no frame that anyone else can reach. The copy is assembly, so a race with
@@ -75,6 +80,7 @@ impl Frame {
     }
 
     /// Copies `buf` in at `off`. Panics past the end.
+    #[inline]
     pub fn write(&self, off: usize, buf: &[u8]) {
         check(off, buf.len());
         // SAFETY: as for `read`.
@@ -95,6 +101,7 @@ impl Frame {
     }
 
     /// The bytes, when this is the only reference; like `Arc::get_mut`.
+    #[inline]
     pub fn get_mut(&mut self) -> Option<&mut [u8; SIZE]> {
         // Acquire: what the former sharers did to it happens before.
         if buddy::record(self.index).refs.load(Ordering::Acquire) != 1 {
@@ -127,6 +134,7 @@ impl Frame {
     }
 
     /// The bytes in the direct map.
+    #[inline]
     pub(crate) fn pointer(&self) -> *mut u8 {
         direct(self.addr())
     }
@@ -155,6 +163,7 @@ impl Frame {
 }
 
 impl Clone for Frame {
+    #[inline]
     fn clone(&self) -> Self {
         buddy::record(self.index).refs.fetch_add(1, Ordering::Relaxed);
         Frame { index: self.index }
@@ -162,6 +171,7 @@ impl Clone for Frame {
 }
 
 impl Drop for Frame {
+    #[inline]
     fn drop(&mut self) {
         let refs = &buddy::record(self.index).refs;
         // A sole owner needs no atomic step: nobody else can come by a reference.
@@ -172,6 +182,7 @@ impl Drop for Frame {
     }
 }
 
+#[inline]
 fn check(off: usize, len: usize) {
     assert!(off <= SIZE && len <= SIZE - off, "{len} bytes at {off} do not lie in a frame");
 }

@@ -8,6 +8,8 @@ mod entry;
 #[cfg(target_os = "none")]
 pub(crate) mod kernel;
 mod space;
+#[cfg(all(test, not(target_os = "none")))]
+mod tests;
 pub(crate) mod tlb;
 mod walk;
 

@@ -119,6 +119,11 @@ mod machine {
         if active(local(), space) {
             activate_kernel();
         }
+        for local in &LOCALS {
+            if space.cpus.load(Ordering::Relaxed) & 1 << local.id != 0 {
+                take_from_idle(local, space);
+            }
+        }
         if space.cpus.load(Ordering::SeqCst) != 0 {
             ask(space, RETIRE, &[]);
         }
@@ -128,16 +133,9 @@ mod machine {
     pub fn shoot_kernel() {
         // SAFETY: the same table again: only the TLB goes.
         unsafe { x86::set_cr3(x86::cr3()) };
-        take();
+        lock(&REQUEST.taken);
         REQUEST.space.store(null_mut(), Ordering::Relaxed);
         send(crate::boot::online() & !(1 << local().id));
-    }
-
-    /// Waits for our turn to ask.
-    fn take() {
-        while REQUEST.taken.swap(true, Ordering::Acquire) {
-            crate::cpu::pause();
-        }
     }
 
     /// Asks the CPUs in `mask`, waits for their answers, and ends our turn.
@@ -152,10 +150,29 @@ mod machine {
         REQUEST.taken.store(false, Ordering::Release);
     }
 
+    /// If the CPU is idle, takes `space` from it without waking it. Its CR3 keeps the root, which therefore outlives the space; no user
+    /// address is used before it wakes and leaves the root.
+    fn take_from_idle(local: &Local, space: &Space) {
+        lock(&local.waking);
+        if local.lazy.load(Ordering::SeqCst) && active(local, space) {
+            local.orphan.store(space.root.clone().into_index(), Ordering::Relaxed);
+            local.space.store(null_mut(), Ordering::Relaxed);
+            space.cpus.fetch_and(!(1 << local.id), Ordering::SeqCst);
+        }
+        local.waking.store(false, Ordering::Release);
+    }
+
+    /// Takes a spin flag.
+    fn lock(flag: &AtomicBool) {
+        while flag.swap(true, Ordering::Acquire) {
+            crate::cpu::pause();
+        }
+    }
+
     /// Asks the other CPUs that run `space`, and waits.
     fn ask(space: &Space, count: usize, pages: &[usize]) {
         let me = local().id;
-        take();
+        lock(&REQUEST.taken);
         let generation = space.generation.fetch_add(1, Ordering::SeqCst) + 1;
         REQUEST.space.store((&raw const *space).cast_mut(), Ordering::Relaxed);
         REQUEST.generation.store(generation, Ordering::Relaxed);
@@ -205,8 +222,19 @@ mod machine {
     /// This CPU is awake: it makes up for the flushes it slept through.
     pub fn leave_idle() {
         let local = local();
+        lock(&local.waking);
         // Sequentially consistent with the flusher's increment-then-look: it sees us awake, or we see its generation.
         local.lazy.swap(false, Ordering::SeqCst);
+        let orphan = local.orphan.load(Ordering::Relaxed);
+        if orphan != 0 {
+            local.orphan.store(0, Ordering::Relaxed);
+            // SAFETY: the kernel's table maps the kernel; the reference was put there for us.
+            unsafe {
+                x86::set_cr3(kernel::root());
+                drop(Frame::from_index(orphan));
+            }
+        }
+        local.waking.store(false, Ordering::Release);
         let space = local.space.load(Ordering::Relaxed);
         // SAFETY: as in `leave`.
         let Some(space) = (unsafe { space.as_ref() }) else { return };

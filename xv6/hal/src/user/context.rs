@@ -136,7 +136,7 @@ impl UserContext {
     /// Registers and FPU as `exec` leaves them: all zero but `rip` and `rsp`.
     pub fn reset(&mut self, entry: usize, sp: usize) {
         self.regs = Registers { rip: entry as u64, rsp: sp as u64, ..Registers::default() };
-        self.fpu.set(&FpuState::new().bytes());
+        self.fpu.copy_from(&FpuState::new());
     }
 }
 
@@ -144,7 +144,7 @@ impl Clone for UserContext {
     /// A copy with the FPU state as it is now (`fork`).
     fn clone(&self) -> Self {
         let mut fpu = Box::new(FpuState::new());
-        fpu.set(&self.fpu.bytes());
+        fpu.copy_from(&self.fpu);
         UserContext { regs: self.regs, fpu }
     }
 }

@@ -1,0 +1,67 @@
+//! Page tables on the arena: they work off the machine too, but for CR3 and TLBs.
+
+use super::{LOWEST, PageTable, Prot};
+use crate::frame::{Frame, SIZE};
+use crate::user::LIMIT;
+
+const RW: Prot = Prot::READ.union(Prot::WRITE);
+
+fn frame() -> Frame {
+    Frame::zeroed().expect("memory")
+}
+
+#[test]
+fn pages_come_and_go_with_their_tables() {
+    let table = PageTable::new().expect("memory");
+    let shared = frame();
+    let places = [LOWEST, 0x40_0000, 0x40_1000, 0x7f00_0000_0000, LIMIT - SIZE];
+    for va in places {
+        table.map(va, &shared, RW).expect("memory");
+    }
+    assert_eq!(shared.refs(), 1 + places.len());
+    table.map(0x40_1000, &frame(), Prot::READ).expect("memory");
+    assert_eq!(shared.refs(), places.len());
+    let found = table.get(LIMIT - SIZE).expect("mapped");
+    assert!(found.frame.same(&shared) && found.prot == RW && !found.dirty && !found.accessed);
+    drop(found);
+    assert!(table.get(0x40_2000).is_none());
+    let mut gone = 0;
+    table.unmap_range(LOWEST..LIMIT, &mut |_, _| gone += 1);
+    assert_eq!((gone, shared.refs()), (places.len(), 1));
+    table.flush();
+    assert!(table.unmap(LOWEST).is_none());
+}
+
+#[test]
+fn protection_changes_page_by_page() {
+    let table = PageTable::new().expect("memory");
+    for page in 0..600 {
+        table.map(LOWEST + page * SIZE, &frame(), RW).expect("memory");
+    }
+    table.protect(LOWEST + 10 * SIZE..LOWEST + 520 * SIZE, Prot::empty());
+    for (page, prot) in [(9, RW), (10, Prot::empty()), (519, Prot::empty()), (520, RW)] {
+        assert_eq!(table.get(LOWEST + page * SIZE).expect("kept").prot, prot, "page {page}");
+    }
+    table.protect(LOWEST..LOWEST + 600 * SIZE, Prot::READ | Prot::EXEC);
+    assert_eq!(table.get(LOWEST + 10 * SIZE).expect("kept").prot, Prot::READ | Prot::EXEC);
+}
+
+#[test]
+fn forks_share_pages() {
+    let (parent, child) = (PageTable::new().expect("memory"), PageTable::new().expect("memory"));
+    let (private, shared) = (frame(), frame());
+    parent.map(0x40_0000, &private, RW).expect("memory");
+    parent.map(0x80_0000, &shared, RW).expect("memory");
+    parent.copy_range_cow(&child, 0x40_0000..0x60_0000).expect("memory");
+    parent.copy_range_shared(&child, 0x80_0000..0xa0_0000).expect("memory");
+    for table in [&parent, &child] {
+        assert_eq!(table.get(0x40_0000).expect("shared").prot, Prot::READ);
+        assert_eq!(table.get(0x80_0000).expect("shared").prot, RW);
+    }
+    assert_eq!((private.refs(), shared.refs()), (3, 3));
+    child.move_range(0x40_0000, 0x7f00_0000_0000, SIZE).expect("memory");
+    assert!(child.get(0x40_0000).is_none());
+    assert!(child.get(0x7f00_0000_0000).expect("moved").frame.same(&private));
+    drop(child);
+    assert_eq!((private.refs(), shared.refs()), (2, 2));
+}
