@@ -45,6 +45,11 @@ pub struct Parser<'a> {
     depth: usize,
 }
 
+/// Reads `text` as if in double quotes, where `"` is an ordinary byte: a prompt.
+pub fn parse_text(text: &[u8]) -> Parsed<Word> {
+    Parser::new(text).here_document()
+}
+
 impl<'a> Parser<'a> {
     /// Reads `text` from its beginning.
     pub fn new(text: &'a [u8]) -> Self {

@@ -14,8 +14,7 @@ pub fn run(shell: &mut Shell, login: bool) -> Run {
     shell.set_interactive_signals();
     shell.options.monitor = shell.jobs.start_control();
     if shell.variables.get(b"PS1").is_none() {
-        let prompt: &[u8] = if rustix::process::geteuid().is_root() { b"# " } else { b"$ " };
-        shell.variables.set(b"PS1", prompt).map_err(Flow::Fatal)?;
+        shell.variables.set(b"PS1", br"\h:\w\$ ").map_err(Flow::Fatal)?;
     }
     if login && let Ok(text) = std::fs::read("/etc/profile") {
         let flow = shell.run_text(&text, false);
@@ -83,7 +82,7 @@ fn run_complete(shell: &mut Shell, text: &mut Bytes, end: bool) -> Run {
 
 /// The loop of prompt, line and command.
 fn converse(shell: &mut Shell) -> Run {
-    let mut editor = Editor::new();
+    let mut editor = Editor::new(shell);
     let mut text = Bytes::new();
     let mut warned = false;
     loop {
@@ -91,7 +90,7 @@ fn converse(shell: &mut Shell) -> Run {
             shell.tell_jobs();
         }
         let name: &[u8] = if text.is_empty() { b"PS1" } else { b"PS2" };
-        let prompt = shell.variables.get(name).cloned().unwrap_or_default();
+        let prompt = crate::prompt::expand(shell, name);
         let flow = match editor.read_line(shell, &prompt) {
             Line::Text(mut line) => {
                 line.push(b'\n');
@@ -106,10 +105,7 @@ fn converse(shell: &mut Shell) -> Run {
                 text.clear();
                 Err(Flow::Fatal(describe(SyntaxError::Incomplete)))
             }
-            Line::End => {
-                eprintln!();
-                Err(Flow::Exit(shell.status))
-            }
+            Line::End => Err(Flow::Exit(shell.status)),
         };
         match flow {
             Err(Flow::Exit(status)) => {

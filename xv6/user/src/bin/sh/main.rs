@@ -11,6 +11,7 @@ mod exec;
 mod expand;
 mod input;
 mod jobs;
+mod prompt;
 mod redirect;
 mod shell;
 mod traps;

@@ -119,7 +119,11 @@ impl Shell {
     /// Ctrl-C at an interactive shell ends what it runs.
     pub fn check_interrupt(&mut self) -> Result<(), Flow> {
         let interrupted = self.options.interactive && !self.traps.is_set(libc::SIGINT) && take_caught(libc::SIGINT);
-        if interrupted { Err(Flow::Interrupt) } else { Ok(()) }
+        if interrupted {
+            eprintln!(); // the terminal has shown ^C
+            return Err(Flow::Interrupt);
+        }
+        Ok(())
     }
 
     /// The first trapped signal that has arrived and was not yet acted on.
