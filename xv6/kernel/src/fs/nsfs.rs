@@ -50,6 +50,11 @@ pub fn path(namespace: NsRef) -> Path {
     Path { mount, dentry }
 }
 
+/// The namespace that the file at `path` is, if it is one.
+pub fn namespace(path: &Path) -> Option<&NsRef> {
+    path.inode().as_any().downcast_ref::<NsInode>()?.namespace.as_ref()
+}
+
 impl FileSystem for NsFs {
     fn name(&self) -> &'static str {
         "nsfs"

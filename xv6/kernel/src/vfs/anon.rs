@@ -128,8 +128,3 @@ pub fn path(inode: InodeRef, name: &[u8]) -> Path {
 pub fn is_anonymous(path: &Path) -> bool {
     Arc::ptr_eq(&path.mount, &ANON.mount)
 }
-
-/// True for a namespace's file, `uts:[4026531838]` and its like, which may be bound to keep the namespace.
-pub fn is_namespace(path: &Path) -> bool {
-    is_anonymous(path) && path.inode().kind() == Kind::File && path.dentry.name().ends_with(b"]")
-}

@@ -5,13 +5,14 @@
 //!
 //! Locks: `mount::TOPOLOGY` around each change of the tree; instances are made without it.
 
+use super::Path;
 use super::fstype::{self, FsType};
 use super::mount::{Mount, MountFlags, TOPOLOGY};
 use super::namespace::{MountNamespace, copy_tree};
 use super::walk::{Walk, WalkFlags, walk};
-use super::{Path, anon};
 use crate::error::{Errno, Result};
-use crate::ns::NsProxy;
+use crate::fs::nsfs;
+use crate::ns::{NsProxy, NsRef};
 use crate::task::Cap;
 use alloc::sync::Arc;
 
@@ -165,8 +166,14 @@ fn bind(ctx: &Walk, namespace: &Arc<MountNamespace>, source: &[u8], target: Path
     let from = walk(ctx, source, WalkFlags::empty())?;
     let _guard = TOPOLOGY.lock();
     // A namespace file (`/proc/PID/ns/X` leads to one) may be kept alive by binding it.
-    if !from.mount.is_in(namespace) && !anon::is_namespace(&from) {
-        return Err(Errno::EINVAL.during("binding from outside the caller's namespace"));
+    match nsfs::namespace(&from) {
+        None if from.mount.is_in(namespace) => {}
+        None => return Err(Errno::EINVAL.during("binding from outside the caller's namespace")),
+        // An older mount namespace bound in a newer one could hold itself alive for ever (as Linux).
+        Some(NsRef::Mnt(bound)) if bound.ino() <= namespace.ino() => {
+            return Err(Errno::EINVAL.during("binding a mount namespace in itself or a newer one"));
+        }
+        Some(_) => {}
     }
     let (tree, _) = copy_tree(&from.mount, &from.dentry, recursive)?;
     attach_tree(namespace, &tree, target)
