@@ -36,7 +36,7 @@ fn clip(blocks: u32, skip: usize, len: usize) -> usize {
     usize::try_from(u64::from(blocks) * BLOCK_SIZE as u64 - skip as u64).map_or(len, |n| n.min(len))
 }
 
-fn file_only(inode: &Inode) -> Result<()> {
+pub(crate) fn file_only(inode: &Inode) -> Result<()> {
     match inode.kind {
         Kind::File => Ok(()),
         Kind::Dir => Err(Error::IsDir),
@@ -128,7 +128,7 @@ impl<D: Disk> Fs<D> {
     }
 
     /// Before a file grows: zeroes the last block's bytes behind the end.
-    fn zero_tail(&mut self, inode: &Inode) -> Result<()> {
+    pub(crate) fn zero_tail(&mut self, inode: &Inode) -> Result<()> {
         let (key, skip) = split(inode.size);
         if skip == 0 {
             return Ok(());
@@ -203,7 +203,7 @@ impl<D: Disk> Fs<D> {
 
     /// Takes up to `want` blocks for the hole at `key`, lets `fill` write them, and maps them. `fill` gives the bytes
     /// from `pos` on that count as contents: the file grows to hold them. Gives the number of blocks.
-    fn map_new_run(
+    pub(crate) fn map_new_run(
         &mut self,
         ino: Ino,
         key: u32,

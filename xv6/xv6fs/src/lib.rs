@@ -44,6 +44,7 @@
 extern crate alloc;
 
 mod alloc_map;
+mod blocks;
 mod bytes;
 mod cache;
 mod check;
@@ -63,6 +64,7 @@ mod rename;
 mod types;
 mod xattr;
 
+pub use blocks::BlockWriter;
 pub use check::check;
 pub use disk::{BLOCK_SIZE, Disk, MemDisk};
 pub use error::{Error, Result};

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{DIR, FILE, mount, mounted, names, read_all, symlink, unmount_clean, volume};
-use xv6fs::{Error, FormatOptions, Fs, Kind, MemDisk, MountOptions, NewNode, ROOT_INO, RenameFlags, SetAttr};
+use xv6fs::{Disk, Error, FormatOptions, Fs, Kind, MemDisk, MountOptions, NewNode, ROOT_INO, RenameFlags, SetAttr};
 
 #[test]
 fn format_and_mount() {
@@ -221,6 +221,42 @@ fn allocate_and_punch() {
     fs.punch(f, 0, u64::MAX).expect("punch all");
     assert!(read_all(&mut fs, f).iter().all(|&b| b == 0));
     unmount_clean(fs);
+}
+
+#[test]
+fn a_page_cache_writes_by_blocks() {
+    let mut fs = mounted(2048);
+    let f = fs.create(ROOT_INO, b"f", &FILE, 0).expect("create");
+    fs.write_at(f, 0, &[9; 4096 + 10], 0).expect("write");
+    fs.truncate(f, 5).expect("leaves bytes behind the end");
+    fs.reserve(4).expect("reserve");
+    let pages = vec![7u8; 4 * 4096];
+    let mut calls = 0;
+    fs.write_blocks(f, 2, 4, 4096 * 5 + 100, 4, &mut |disk, place, range| {
+        calls += 1;
+        disk.write(place, &pages[range.start * 4096..range.end * 4096])
+    })
+    .expect("write_blocks");
+    assert_eq!(calls, 1, "new blocks lie together");
+    let mut want = vec![9; 5];
+    want.resize(8192, 0);
+    want.extend_from_slice(&pages[..4096 * 3 + 100]);
+    assert!(read_all(&mut fs, f) == want);
+    let mut runs = Vec::new();
+    let size = fs.locate(f, 0, 8, &mut |place, n| runs.push((place.is_some(), n))).expect("locate");
+    assert_eq!((size, runs), (4096 * 5 + 100, vec![(true, 1), (false, 1), (true, 4), (false, 2)]));
+    fs.write_blocks(f, 1, 2, 0, 0, &mut |disk, place, range| disk.write(place, &pages[..range.len() * 4096]))
+        .expect("over a hole and what is there; the file does not shrink");
+    want[4096..8192].fill(7);
+    assert!(read_all(&mut fs, f) == want);
+    let available = fs.statfs().available;
+    fs.reserve(1).expect("reserve");
+    fs.unreserve(1);
+    assert_eq!(fs.statfs().available, available, "the promise was used up before");
+    let refused = fs.write_blocks(f, u64::from(u32::MAX) - 1, 1, 0, 0, &mut |_, _, _| Ok(()));
+    assert_eq!(refused, Err(Error::TooBig));
+    assert_eq!(fs.write_blocks(f, 50, 1, 0, 0, &mut |_, _, _| Err(Error::Io)), Err(Error::Io));
+    assert!(fs.is_read_only(), "a failed write ends writing");
 }
 
 #[test]
