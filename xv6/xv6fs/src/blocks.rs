@@ -6,7 +6,7 @@ use core::ops::Range;
 use crate::BLOCK_SIZE;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::file::file_only;
+use crate::file::{MAX_FILE_BLOCKS, MAX_SIZE, file_only};
 use crate::fs::Fs;
 use crate::types::Ino;
 
@@ -28,12 +28,12 @@ impl<D: Disk> Fs<D> {
         file_only(&inode)?;
         let mut done = 0;
         while done < count {
-            let key = u32::try_from(first + done as u64).ok().filter(|&key| key < u32::MAX);
-            let Some(key) = key else {
+            let key = first.saturating_add(done as u64);
+            if key >= MAX_FILE_BLOCKS {
                 each(None, count - done);
                 break;
-            };
-            let (place, blocks) = self.run_at(&inode, key)?;
+            }
+            let (place, blocks) = self.run_at(&inode, key as u32)?;
             let n = (blocks as usize).min(count - done);
             each(place.map(u64::from), n);
             done += n;
@@ -72,8 +72,8 @@ impl<D: Disk> Fs<D> {
         write: &mut BlockWriter<'_, D>,
     ) -> Result<()> {
         self.check_writable()?;
-        let end = first.checked_add(count as u64).filter(|&end| end < u64::from(u32::MAX)).ok_or(Error::TooBig)?;
-        let size = size.min(crate::file::MAX_SIZE);
+        let end = first.checked_add(count as u64).filter(|&end| end <= MAX_FILE_BLOCKS).ok_or(Error::TooBig)?;
+        let size = size.min(MAX_SIZE);
         let inode = self.inode(ino)?;
         file_only(&inode)?;
         if first * BLOCK_SIZE as u64 > inode.size {

@@ -14,8 +14,10 @@ use crate::inode::Inode;
 use crate::layout::BITS;
 use crate::types::{Ino, Kind};
 
-/// The largest file, 16 TiB less one block: keys have 32 bits and the last one means "none".
-pub(crate) const MAX_SIZE: u64 = u32::MAX as u64 * BLOCK_SIZE as u64;
+/// Blocks of the largest file, 16 TiB: keys have 32 bits, and the last one means "none".
+pub const MAX_FILE_BLOCKS: u64 = u32::MAX as u64 - 1;
+/// Bytes of the largest file.
+pub(crate) const MAX_SIZE: u64 = MAX_FILE_BLOCKS * BLOCK_SIZE as u64;
 /// Extents that one operation frees at most; a longer cut is several operations, kept safe by the orphan list.
 const CUT_STEP: usize = 4;
 

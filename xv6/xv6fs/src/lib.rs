@@ -68,6 +68,7 @@ pub use blocks::BlockWriter;
 pub use check::check;
 pub use disk::{BLOCK_SIZE, Disk, MemDisk};
 pub use error::{Error, Result};
+pub use file::MAX_FILE_BLOCKS;
 pub use fs::Fs;
 pub use types::{
     DirEntry, FormatOptions, Ino, Kind, MountOptions, NewNode, ROOT_INO, RenameFlags, Report, SetAttr, Stat, StatFs,

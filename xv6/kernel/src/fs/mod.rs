@@ -13,6 +13,7 @@ pub mod procfs;
 pub mod tarfs;
 pub mod text;
 pub mod tmpfs;
+pub mod xv6fs;
 
 use crate::vfs::FsType;
 
@@ -26,5 +27,6 @@ pub static TYPES: &[&FsType] = &[
     &overlay::TYPE,
     &procfs::TYPE,
     &cgroupfs::TYPE,
+    &xv6fs::TYPE,
     &crate::tty::devpts::TYPE,
 ];

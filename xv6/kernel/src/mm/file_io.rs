@@ -92,16 +92,29 @@ impl PageCache {
         }
     }
 
+    /// Runs `step`; if the disk has no room to promise, writes back what was promised room before, which takes less than is set
+    /// aside for it, and runs `step` once more.
+    fn with_room<T>(&self, mut step: impl FnMut() -> Result<T>) -> Result<T> {
+        match step() {
+            Err(error) if error.errno == Errno::ENOSPC && !self.memory => {
+                // A file that cannot be written hears of it at its fsync(2).
+                let _ = writeback::sync_all();
+                step()
+            }
+            result => result,
+        }
+    }
+
     fn write_page(&self, buf: &mut WriteBuf<'_>, index: u64, within: usize, len: usize) -> Result<usize> {
         if len < PAGE || self.lookup(index).is_some() {
-            let frame = self.get_for_write(index, false)?;
+            let frame = self.with_room(|| self.get_for_write(index, false))?;
             return buf.take_to_frame(&frame, within, len);
         }
         // A whole new page: filled before anybody sees it, so that bad user memory half-way leaves the old content.
         let frame = reclaim::frame()?;
         let moved = buf.take_to_frame(&frame, 0, PAGE)?;
-        if moved < PAGE || !self.put_whole(index, &frame)? {
-            let page = self.get_for_write(index, moved == PAGE)?;
+        if moved < PAGE || !self.with_room(|| self.put_whole(index, &frame))? {
+            let page = self.with_room(|| self.get_for_write(index, moved == PAGE))?;
             let mut bytes = [0; 256];
             for at in (0..moved).step_by(bytes.len()) {
                 let part = &mut bytes[..(moved - at).min(256)];

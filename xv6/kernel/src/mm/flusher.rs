@@ -7,6 +7,7 @@
 use super::{dirty, reaper, sync_all};
 use crate::sync::WaitQueue;
 use core::sync::atomic::{AtomicBool, Ordering};
+use hal::sync::{Rank, SpinLock};
 
 /// How long a page may be dirty before the flusher writes it, in nanoseconds.
 const DELAY: u64 = 5_000_000_000;
@@ -16,6 +17,23 @@ static QUEUE: WaitQueue = WaitQueue::new();
 static WORK: AtomicBool = AtomicBool::new(false);
 /// There is something to do at once.
 static HURRY: AtomicBool = AtomicBool::new(false);
+
+/// Something besides pages is to be written: see [`expect_flush`].
+static MORE: AtomicBool = AtomicBool::new(false);
+/// Who writes it.
+static HOOK: SpinLock<Option<fn()>> = SpinLock::new(Rank::Mm, "flusher hook", None);
+
+/// `hook` is called after each round of dirty pages: a file system commits its log there.
+pub fn flush_with(hook: fn()) {
+    *HOOK.lock() = Some(hook);
+}
+
+/// A file system has changes in memory that are no pages: a round comes after a while. Takes no sleeping lock.
+pub fn expect_flush() {
+    if !MORE.load(Ordering::Relaxed) && !MORE.swap(true, Ordering::AcqRel) {
+        wake();
+    }
+}
 
 /// Something became dirty, or a space was released.
 pub(super) fn wake() {
@@ -37,13 +55,18 @@ pub fn run() {
         QUEUE.wait(|| (WORK.load(Ordering::Acquire) || HURRY.load(Ordering::Acquire)).then_some(()));
         WORK.store(false, Ordering::Release);
         reaper::reap();
-        if !dirty::is_empty() {
+        if !dirty::is_empty() || MORE.load(Ordering::Acquire) {
             let deadline = hal::time::now_ns() + DELAY;
             QUEUE.wait_until(deadline, || HURRY.load(Ordering::Acquire).then_some(()));
             reaper::reap();
             HURRY.store(false, Ordering::Release);
+            MORE.store(false, Ordering::Release);
             if let Err(error) = sync_all() {
                 hal::log::record(hal::log::Level::Error, format_args!("mm: writing dirty pages: {error:?}"));
+            }
+            let hook = *HOOK.lock();
+            if let Some(hook) = hook {
+                hook();
             }
         }
         HURRY.store(false, Ordering::Release);

@@ -44,7 +44,7 @@ pub use cache::{PageCache, PageSource};
 pub use dirty::sweep_orphans;
 pub use fault::{FORBIDDEN, UNMAPPED};
 pub use file_io::SIZE_MAX;
-pub use flusher::run as run_flusher;
+pub use flusher::{expect_flush, flush_with, run as run_flusher};
 pub use frames::{Stats, stats};
 pub use mapping::Request;
 pub use reclaim::reserve;
