@@ -1,54 +1,110 @@
-//! The clock (TSC) and each CPU's one-shot timer (LAPIC). The TSC's rate is measured once, at boot, against the LAPIC's
-//! timer, whose rate QEMU fixes. Locks: none.
+//! The clock (TSC) and each CPU's one-shot timer (LAPIC). The TSC's rate is measured against the first CPU's LAPIC timer,
+//! whose rate QEMU fixes: roughly while booting, and again over the whole time until that timer is first needed. Locks: none.
 
 #[cfg(target_os = "none")]
 mod machine {
-    use crate::cpu::local::local;
+    use crate::cpu::local::{Local, local};
     use crate::irq::apic;
     use crate::sync::Once;
     use crate::x86::{inb, outb, rdtsc};
-    use core::sync::atomic::{AtomicU64, Ordering};
+    use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-    /// The TSC at time 0.
-    static BASE: AtomicU64 = AtomicU64::new(0);
-    /// Nanoseconds per TSC tick, as a fraction of 2^32; 0 until measured.
-    static SCALE: AtomicU64 = AtomicU64::new(0);
+    /// How to read the clock: it was `offset` ns when the TSC was `base`, and each tick since is `scale` / 2^32 ns.
+    struct Rate {
+        base: AtomicU64,
+        offset: AtomicU64,
+        scale: AtomicU64,
+    }
+
+    /// The first rate, measured while booting, and the better one.
+    static RATES: [Rate; 2] =
+        [const { Rate { base: AtomicU64::new(0), offset: AtomicU64::new(0), scale: AtomicU64::new(0) } }; 2];
+    /// Which is in use.
+    static CURRENT: AtomicUsize = AtomicUsize::new(0);
+    /// The measurement's start: the TSC, and the first CPU's LAPIC timer.
+    static START: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+    /// The first CPU's LAPIC timer still serves the measurement.
+    static MEASURING: AtomicBool = AtomicBool::new(true);
 
     /// Starts the clock, as soon as the kernel runs.
     pub fn start() {
-        BASE.store(rdtsc(), Ordering::Relaxed);
+        RATES[0].base.store(rdtsc(), Ordering::Relaxed);
     }
 
-    /// Measures the TSC between the first CPU's APIC start, when it was `tsc`, and now.
-    pub fn calibrate(tsc: u64) {
-        let (mut ticks, mut now) = (0, tsc);
-        while ticks < 100_000 / apic::TICK_NS as u32 {
-            ticks = apic::elapsed_ticks();
-            now = rdtsc();
+    /// The TSC and the LAPIC timer at one moment: the quickest of some readings, since the host may interrupt any.
+    fn sample() -> (u64, u64) {
+        let readings = (0..8).map(|_| {
+            let before = rdtsc();
+            let ticks = apic::elapsed_ticks();
+            let after = rdtsc();
+            (after - before, before + (after - before) / 2, u64::from(ticks))
+        });
+        readings.min().map_or((0, 0), |(_, tsc, ticks)| (tsc, ticks))
+    }
+
+    /// Starts the measurement of the TSC's rate, when the first CPU's LAPIC timer has just been started.
+    pub fn start_measuring() {
+        let (tsc, ticks) = sample();
+        START[0].store(tsc, Ordering::Relaxed);
+        START[1].store(ticks, Ordering::Relaxed);
+    }
+
+    /// The TSC now, and its rate since the measurement began.
+    fn measured() -> (u64, u64) {
+        let (tsc, ticks) = sample();
+        let ns = (ticks - START[1].load(Ordering::Relaxed)) * apic::TICK_NS;
+        let elapsed = tsc.saturating_sub(START[0].load(Ordering::Relaxed)).max(1);
+        (tsc, ((u128::from(ns) << 32) / u128::from(elapsed)) as u64)
+    }
+
+    /// Sets the first rate, at the end of the boot.
+    pub fn calibrate() {
+        RATES[0].scale.store(measured().1, Ordering::Relaxed);
+    }
+
+    /// Sets the better rate, when the timer is needed for the first time; the clock goes on from where it is.
+    #[cold]
+    fn finish_measuring() {
+        if MEASURING.swap(false, Ordering::Relaxed) {
+            let (tsc, scale) = measured();
+            RATES[1].base.store(tsc, Ordering::Relaxed);
+            RATES[1].offset.store(at(&RATES[0], tsc), Ordering::Relaxed);
+            RATES[1].scale.store(scale, Ordering::Relaxed);
+            CURRENT.store(1, Ordering::Release);
+            apic::unmask_timer();
         }
-        let scale = (u128::from(ticks) * u128::from(apic::TICK_NS)) << 32;
-        SCALE.store((scale / u128::from(now - tsc).max(1)) as u64, Ordering::Relaxed);
-        apic::unmask_timer();
     }
 
+    #[inline]
+    fn at(rate: &Rate, tsc: u64) -> u64 {
+        let ticks = tsc.saturating_sub(rate.base.load(Ordering::Relaxed));
+        let ns = (u128::from(ticks) * u128::from(rate.scale.load(Ordering::Relaxed))) >> 32;
+        rate.offset.load(Ordering::Relaxed) + ns as u64
+    }
+
+    #[inline]
     pub fn now_ns() -> u64 {
-        let ticks = rdtsc().wrapping_sub(BASE.load(Ordering::Relaxed));
-        ((u128::from(ticks) * u128::from(SCALE.load(Ordering::Relaxed))) >> 32) as u64
+        at(&RATES[CURRENT.load(Ordering::Acquire) & 1], rdtsc())
     }
 
+    #[inline]
     pub fn arm(deadline: u64) {
         let local = local();
         local.deadline.set(deadline);
         // A timer that fires too early is armed again then: cheaper than telling the hardware each time.
         if deadline < local.armed.get() {
-            start(local, deadline);
+            start_timer(local, deadline);
         }
+    }
 
-        fn start(local: &crate::cpu::local::Local, deadline: u64) {
-            let wait = deadline.saturating_sub(super::now_ns()).div_ceil(apic::TICK_NS).clamp(1, u64::from(u32::MAX));
-            local.armed.set(deadline);
-            apic::start_timer(wait as u32);
+    /// Programs the hardware.
+    fn start_timer(local: &Local, deadline: u64) {
+        if local.id == 0 && MEASURING.load(Ordering::Relaxed) {
+            finish_measuring();
         }
+        let wait = deadline.saturating_sub(now_ns()).div_ceil(apic::TICK_NS).clamp(1, u64::from(u32::MAX));
+        local.armed.set(deadline);
+        apic::start_timer(wait as u32);
     }
 
     /// The hardware timer fired: whether the kernel's deadline has passed. If not, arms for the rest.
@@ -124,9 +180,10 @@ mod machine {
 }
 
 #[cfg(target_os = "none")]
-pub(crate) use machine::{calibrate, expired, start};
+pub(crate) use machine::{calibrate, expired, start, start_measuring};
 
 /// Nanoseconds since boot, monotonic, the same on all CPUs.
+#[inline]
 pub fn now_ns() -> u64 {
     machine::now_ns()
 }
@@ -138,6 +195,7 @@ pub fn wall_boot_ns() -> u64 {
 
 /// Arms the running CPU's timer for a time on the [`now_ns`] clock, replacing what was armed; `None` disarms it. A deadline that has
 /// passed fires as soon as interrupts are open. It fires once, never early.
+#[inline]
 pub fn arm(deadline_ns: Option<u64>) {
     machine::arm(deadline_ns.unwrap_or(u64::MAX));
 }

@@ -12,7 +12,7 @@ use crate::phys::direct;
 use crate::sync::Once;
 use crate::thread::stack::Stack;
 use crate::trap::{self, entry};
-use crate::{dev, time, x86};
+use crate::{dev, time};
 use alloc::string::String;
 use core::arch::asm;
 use core::ffi::CStr;
@@ -66,6 +66,8 @@ pub(crate) extern "C" fn boot_main(start_info: u64) -> ! {
         give_memory(&ranges[..count], early.next);
         // While there surely is memory for it.
         drop(Frame::zero_page());
+        apic::init();
+        time::start_measuring();
         let stack = Stack::new(BOOT_STACK_PAGES).expect("memory for the first stack");
         START_INFO.store(start_info, Ordering::Relaxed);
         let top = stack.top();
@@ -83,14 +85,12 @@ extern "C" fn on_stack() -> ! {
             let text = CStr::from_ptr(direct(info.cmdline).cast());
             String::from_utf8_lossy(text.to_bytes()).into_owned()
         });
-        let tsc = x86::rdtsc();
-        apic::init();
         let tables = acpi::find(info.rsdp);
         smp::init(&tables);
         ioapic::init(tables.io_apics);
         dev::serial::connect();
         dev::find();
-        time::calibrate(tsc);
+        time::calibrate();
         kernel_main()
     }
 }

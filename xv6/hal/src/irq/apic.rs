@@ -87,9 +87,12 @@ pub fn kick(cpu: usize) {
     }
 }
 
-/// Stops all other CPUs, whatever they do.
+/// Stops all other CPUs, whatever they do, by NMI.
 pub fn stop_others() {
-    command(0, 0b11 << 18 | 1 << 14 | 0b100 << 8);
+    let others = crate::boot::online() & !(1 << local().id);
+    for cpu in LOCALS.iter().filter(|cpu| others & 1 << cpu.id != 0) {
+        command(cpu.apic_id.load(Ordering::Relaxed), 1 << 14 | 0b100 << 8);
+    }
 }
 
 /// Resets an application processor and starts it in real mode at `page * 4096`.
