@@ -15,7 +15,7 @@ use rustix::process::{Pid, WaitOptions};
 use rustix::system::{RebootCommand, reboot};
 
 use user::raw::{Forked, fork, reboot_with};
-use user::{About, Failure, fail};
+use user::{About, Failure, fail, mounts};
 
 /// What is mounted, in order: source, folder, type, flags, options.
 const MOUNTS: [(&str, &str, &str, MountFlags, &str); 9] = {
@@ -61,13 +61,14 @@ fn main() -> ExitCode {
 /// Mounts, hostname; each failure is told and the rest still done: a machine with a prompt can be looked into.
 fn set_up() {
     for (source, target, kind, flags, options) in MOUNTS {
-        if source.starts_with('/') && !fs::exists(source).unwrap_or(false) {
+        // What the kernel has mounted stays; a machine without an image volume has no device for it.
+        let mounted = mounts::all().unwrap_or_default().iter().any(|mount| mount.target == target);
+        if mounted || source.starts_with('/') && !fs::exists(source).unwrap_or(false) {
             continue;
         }
         let options = CString::new(options).unwrap_or_default();
         let made = fs::create_dir_all(target);
         match mount(source, target, kind, flags, options.as_c_str()) {
-            // The kernel has mounted it already.
             Ok(()) | Err(Errno::BUSY) => {}
             Err(error) => {
                 let cause = made.err().unwrap_or_else(|| error.into());
