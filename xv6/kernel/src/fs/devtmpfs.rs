@@ -46,7 +46,6 @@ fn fill(fs: &TmpFs) -> Result<()> {
         root.create(name, &node(Kind::Directory, 0o755, 0))?;
     }
     let link = |target| NewNode { kind: Kind::Symlink, mode: 0o777, uid: 0, gid: 0, rdev: 0, target };
-    root.create(b"ptmx", &link(b"pts/ptmx"))?;
     root.create(b"fd", &link(b"/proc/self/fd"))?;
     root.create(b"stdin", &link(b"/proc/self/fd/0"))?;
     root.create(b"stdout", &link(b"/proc/self/fd/1"))?;
