@@ -9,6 +9,7 @@ use crate::error::{Errno, Result};
 use crate::exec::Image;
 use crate::vfs::FdTable;
 use alloc::sync::Arc;
+use core::mem;
 use core::sync::atomic::Ordering;
 use hal::user::UserContext;
 
@@ -37,14 +38,16 @@ pub fn exec_commit(task: &Arc<Task>, user: &mut UserContext, image: Image) -> Re
     let files = task.files();
     // A table shared with another process (CLONE_FILES) is no longer shared after an exec.
     let files: Arc<FdTable> = if Arc::strong_count(&files) > 2 { Arc::new(files.fork()) } else { files };
-    let old_mm = {
+    let actions = task.actions().exec();
+    let cred = Arc::new(task.cred().after_exec(image.set_uid, image.set_gid));
+    // What is replaced may be the last of its kind, and ends when nothing is locked.
+    let replaced = {
         let mut parts = task.parts.lock();
-        parts.actions = parts.actions.exec();
-        parts.cred = Arc::new(parts.cred.after_exec(image.set_uid, image.set_gid));
-        parts.files = Some(files.clone());
-        parts.mm.replace(image.space)
+        let files = parts.files.replace(files.clone());
+        let (actions, cred) = (mem::replace(&mut parts.actions, actions), mem::replace(&mut parts.cred, cred));
+        (files, actions, cred, parts.mm.replace(image.space))
     };
-    drop(old_mm);
+    drop(replaced);
     files.close_on_exec();
     {
         let mut own = task.signals.lock();
