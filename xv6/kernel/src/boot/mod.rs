@@ -39,6 +39,7 @@ pub fn main() -> ! {
     mm::oom::set_killer(task::oom::kill_biggest);
     let tasks = (hal::frame::total() / FRAMES_PER_TASK) as u64;
     cgroup::set_task_limit(tasks, (tasks / 16).max(64));
+    spawn("console", tty::console::listen);
     spawn("flusher", mm::run_flusher);
     spawn("boot", run_init);
     hal::boot::start_others(sched::start_cpu);

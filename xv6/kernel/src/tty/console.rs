@@ -33,7 +33,7 @@ impl Port for Machine {
 static CONSOLE: Lazy<Arc<Tty>> = Lazy::new(|| Tty::new(DEVICE, Arc::new(Machine)));
 static KEYS: WaitQueue = WaitQueue::new();
 
-/// Starts listening to the keys. `window` is the `winsize=` kernel option, `ROWSxCOLS`; without it, 24 rows of 80 columns.
+/// Registers the console's nodes and has its keys wake [`listen`]. `window` is the `winsize=` kernel option, `ROWSxCOLS`; without it, 24 rows of 80 columns.
 pub fn init(window: Option<&str>) {
     let size = window.and_then(|text| text.split_once('x'));
     let size = size.and_then(|(rows, columns)| Some((rows.parse().ok()?, columns.parse().ok()?)));
@@ -45,22 +45,39 @@ pub fn init(window: Option<&str>) {
     } else {
         hal::dev::serial::on_input(wake)
     }
-    chr::register(5, 0..2, Arc::new(Terminals));
-    chr::register(4, 1..2, Arc::new(Terminals));
-    task::spawn_kernel("console", listen);
+    chr::register(5, 0..1, Arc::new(Controlling));
+    chr::register(5, 1..2, Arc::new(Console { adopts: false }));
+    chr::register(4, 1..2, Arc::new(Console { adopts: true }));
 }
 
-/// The nodes of fixed number: (5, 0) is the caller's own terminal, all others are the console.
-struct Terminals;
+/// The node (5, 0), `/dev/tty`: the caller's controlling terminal, or `ENXIO`.
+struct Controlling;
 
-impl CharDevice for Terminals {
-    fn open(&self, minor: u32, flags: OpenFlags) -> Result<Arc<dyn FileOps>> {
-        if minor == 0 { open_controlling() } else { open(flags) }
+impl CharDevice for Controlling {
+    fn open(&self, _minor: u32, _flags: OpenFlags) -> Result<Arc<dyn FileOps>> {
+        let terminal = task::current().process.session().tty().ok_or(Errno::ENXIO)?;
+        let terminal = terminal.as_any().downcast::<Tty>().map_err(|_| Errno::ENXIO)?;
+        Ok(Arc::new(OpenTty(terminal)))
     }
 }
 
-/// The console's kernel thread.
-fn listen() {
+/// The console under its two numbers. Only as (4, 1), `/dev/tty1`, does it become a controlling terminal by being opened; as (5, 1),
+/// `/dev/console`, a session leader asks for that with `TIOCSCTTY` (tty_ioctl(4)), so that an init does not take it by accident.
+struct Console {
+    adopts: bool,
+}
+
+impl CharDevice for Console {
+    fn open(&self, _minor: u32, flags: OpenFlags) -> Result<Arc<dyn FileOps>> {
+        if self.adopts && !flags.contains(OpenFlags::NOCTTY) {
+            CONSOLE.adopt_on_open();
+        }
+        Ok(Arc::new(OpenTty(CONSOLE.clone())))
+    }
+}
+
+/// The console's kernel thread: feeds what is typed to the line discipline, for ever.
+pub fn listen() {
     let mut keys = [0; 256];
     loop {
         let count = KEYS.wait(|| {
@@ -84,20 +101,4 @@ fn read(keys: &mut [u8]) -> usize {
         count += 1;
     }
     count
-}
-
-/// open(2) of `/dev/console` or `/dev/tty1`. Linux never makes `/dev/console` a controlling terminal by an open; here it becomes one
-/// without `O_NOCTTY`, since it is this machine's one terminal.
-fn open(flags: OpenFlags) -> Result<Arc<dyn FileOps>> {
-    if !flags.contains(OpenFlags::NOCTTY) {
-        CONSOLE.adopt_on_open();
-    }
-    Ok(Arc::new(OpenTty(CONSOLE.clone())))
-}
-
-/// open(2) of `/dev/tty`: the caller's controlling terminal, or `ENXIO`.
-fn open_controlling() -> Result<Arc<dyn FileOps>> {
-    let terminal = task::current().process.session().tty().ok_or(Errno::ENXIO)?;
-    let terminal = terminal.as_any().downcast::<Tty>().map_err(|_| Errno::ENXIO)?;
-    Ok(Arc::new(OpenTty(terminal)))
 }

@@ -6,13 +6,13 @@
 //! ```
 //!
 //! Plain data, no locks. The neighbours are `discipline`, which obeys it, and `ioctl`, which moves it to and from programs.
+#![expect(missing_docs, reason = "termios(3) documents each flag")]
 
 use bitflags::bitflags;
 
 bitflags! {
     /// Input modes.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    #[expect(missing_docs, reason = "termios(3) documents each flag")]
     pub struct Input: u32 {
         const IGNBRK = 0o1;
         const BRKINT = 0o2;
@@ -32,7 +32,6 @@ bitflags! {
 bitflags! {
     /// Output modes.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    #[expect(missing_docs, reason = "termios(3) documents each flag")]
     pub struct Output: u32 {
         const OPOST = 0o1;
         const ONLCR = 0o4;
@@ -47,7 +46,6 @@ bitflags! {
 bitflags! {
     /// Local modes.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    #[expect(missing_docs, reason = "termios(3) documents each flag")]
     pub struct Local: u32 {
         const ISIG = 0o1;
         const ICANON = 0o2;
@@ -66,7 +64,6 @@ bitflags! {
 
 /// Indices into [`Termios::chars`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "termios(3) documents each character")]
 pub enum Char {
     Intr = 0,
     Quit = 1,
