@@ -47,7 +47,7 @@ pub use file_io::SIZE_MAX;
 pub use flusher::{expect_flush, flush_with, run as run_flusher};
 pub use frames::{Stats, stats};
 pub use mapping::Request;
-pub use reclaim::reserve;
+pub use reclaim::{drop_caches, reserve};
 pub use remap::Move;
 pub use space::AddressSpace;
 pub use types::{Access, AreaInfo, Content, FaultError, Limit, MapFile, Place, Prot, Usage};

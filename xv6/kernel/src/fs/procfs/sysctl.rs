@@ -2,6 +2,7 @@
 
 use super::{Row, View};
 use crate::error::{Errno, Result};
+use crate::fs::text::number;
 use crate::ns::pid::PID_MAX;
 use crate::task::{self, Cap};
 use alloc::format;
@@ -38,6 +39,7 @@ static RANDOM: &[Row] = &[
 ];
 
 static VM: &[Row] = &[
+    Row::knob("drop_caches", |_| Ok(b"0\n".to_vec()), drop_caches),
     Row::text("overcommit_memory", |_| Ok(b"1\n".to_vec())),
     Row::text("max_map_count", |_| Ok(b"65530\n".to_vec())),
     Row::text("mmap_min_addr", |_| Ok(b"65536\n".to_vec())),
@@ -64,6 +66,27 @@ fn uuid(bytes: &[u8; 16]) -> Vec<u8> {
     value = value & !(3 << 62) | 2 << 62;
     let hex = format!("{value:032x}");
     format!("{}-{}-{}-{}-{}\n", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]).into_bytes()
+}
+
+/// A write to `drop_caches`: 1 drops clean pages, 2 names, 3 both. Leak tests write it before they count.
+fn drop_caches(_: &View, message: &[u8]) -> Result<()> {
+    if !task::current().cred().capable(Cap::SysAdmin) {
+        return Err(Errno::EPERM.into());
+    }
+    let what: u8 = number(message)?;
+    if !(1..=3).contains(&what) {
+        return Err(Errno::EINVAL.into());
+    }
+    if what & 2 != 0 {
+        // A directory goes once its entries are gone, and a name looked up lately gets one more round.
+        while crate::vfs::shrink::shrink(2 * crate::vfs::shrink::counters().0) > 0 {
+            task::breathe();
+        }
+    }
+    if what & 1 != 0 {
+        crate::mm::drop_caches();
+    }
+    Ok(())
 }
 
 fn line(mut text: Vec<u8>) -> Result<Vec<u8>> {
