@@ -6,6 +6,7 @@
 //!
 //! Locks: the ring's spin lock is taken alone; victims are dropped without it.
 
+use super::census::DENTRIES;
 use super::dentry::Dentry;
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
@@ -13,6 +14,9 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use hal::sync::{Rank, SpinLock};
 
 static RING: SpinLock<VecDeque<Weak<Dentry>>> = SpinLock::new(Rank::Dentry, "dentry ring", VecDeque::new());
+/// Dead entries that the ring always bears.
+const SLACK: usize = 64;
+
 static EVICTED: AtomicUsize = AtomicUsize::new(0);
 
 /// The dentries to keep before the hand moves: one for every two frames of memory (about 5 % of it), between 1024 and 65,536.
@@ -25,6 +29,10 @@ pub(super) fn admit(dentry: &Arc<Dentry>) {
     let over = {
         let mut ring = RING.lock();
         ring.push_back(Arc::downgrade(dentry));
+        // Entries of removed names keep their memory: once they are most of the ring, they go.
+        if ring.len() > 2 * DENTRIES.total() + SLACK {
+            ring.retain(|entry| entry.strong_count() > 0);
+        }
         ring.len() > limit()
     };
     if over {
