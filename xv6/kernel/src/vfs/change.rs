@@ -53,8 +53,8 @@ pub(super) fn make_in(
 
 /// Checks that the entry of `parent` may be removed by the caller; returns it.
 fn check_victim(ctx: &Walk, parent: &Parent<'_>) -> Result<Arc<Dentry>> {
-    let victim = parent.dir.dentry.lookup(&parent.name)?;
     parent.dir.mount.check_writable()?;
+    let victim = parent.dir.dentry.lookup(&parent.name)?;
     perm::may_remove(parent.dir.inode(), victim.inode(), &ctx.cred)?;
     Ok(victim)
 }
