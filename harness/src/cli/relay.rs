@@ -64,7 +64,9 @@ pub fn relay(machine: &Machine) -> Result<u8, Failure> {
     let mut lines = LineEnds::default();
     console.drain(move |piece| if crlf { show(piece) } else { show(&lines.undo(piece)) });
     let serial = Tee::new(process.serial.try_clone().map_err(sharing)?, &process.wire, Line::Serial);
-    serial.drain(move |piece| if raw { show(&to_terminal(piece)) } else { show(piece) });
+    serial.drain(move |piece| {
+        let _ = std::io::stderr().write_all(&if raw { to_terminal(piece) } else { piece.to_vec() });
+    });
     let process = Arc::new(process);
     let left = Arc::new(AtomicBool::new(false));
     let (typist, leaving) = (Arc::clone(&process), Arc::clone(&left));

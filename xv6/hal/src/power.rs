@@ -8,15 +8,15 @@ pub fn exit(status: u8) -> ! {
     if (1..=125).contains(&status) {
         machine::debug_exit(status + 1);
     }
-    off()
-}
-
-/// Powers the machine off: QEMU ends with status 0.
-pub fn off() -> ! {
     #[cfg(target_os = "none")]
     machine::off();
     #[cfg(not(target_os = "none"))]
-    std::process::exit(0);
+    std::process::exit(i32::from(status));
+}
+
+/// Powers the machine off, as [`exit`] with status 0: QEMU gives 0 for a reset too, and the line tells them apart.
+pub fn off() -> ! {
+    exit(0)
 }
 
 /// Resets the machine (QEMU ends when it runs with `-no-reboot`).

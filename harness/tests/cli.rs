@@ -1,0 +1,133 @@
+//! The harness's own command line, run as a person runs it.
+
+use assert_cmd::Command;
+use harness::Slot;
+use std::time::{Duration, Instant};
+
+/// `harness` with these words, on a terminal that is none.
+fn harness(words: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("harness").expect("built");
+    command.args(words).timeout(harness::deadline::scaled(Duration::from_secs(300)));
+    command
+}
+
+/// Standard output, standard error and status of a run that needs a machine.
+fn in_turn(command: &mut Command) -> (String, String, i32) {
+    let _slot = Slot::take().expect("a slot");
+    harness::fixture::machine("cli");
+    let output = command.output().expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr), output.status.code().expect("a status"))
+}
+
+#[test]
+fn run_prints_the_output_alone_and_exits_with_the_status() {
+    let (stdout, stderr, status) = in_turn(&mut harness(&["run", "--", "echo", "two  words", "é%"]));
+    assert_eq!((stdout.as_str(), status), ("two  words é%\n", 0), "{stderr}");
+    let (stdout, stderr, status) = in_turn(&mut harness(&["run", "--cpus", "1", "--", "sh", "-c", "echo a; exit 3"]));
+    assert_eq!((stdout.as_str(), status), ("a\n", 3), "{stderr}");
+    let (_, _, status) = in_turn(&mut harness(&["run", "--", "sh", "-c", "exit 200"]));
+    assert_eq!(status, 200);
+}
+
+#[test]
+fn run_finds_a_container() {
+    let (stdout, stderr, status) = in_turn(&mut harness(&["run", "--", "conductor", "run", "sample", "ps"]));
+    assert_eq!((stdout.lines().count(), status), (2, 0), "{stdout}{stderr}");
+}
+
+#[test]
+fn run_takes_images_from_the_host() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let programs = harness::workspace::build().join("userland/bin");
+    harness::fixture::machine("built");
+    std::fs::create_dir(dir.path().join("bin")).expect("made");
+    std::fs::copy(programs.join("cat"), dir.path().join("bin/cat")).expect("copied");
+    std::fs::write(dir.path().join("note"), "from the host\n").expect("written");
+    let image = format!("mine={}", dir.path().display());
+    let run = ["run", "--image", &image, "--", "conductor", "run", "mine", "cat", "/note"];
+    let (stdout, stderr, status) = in_turn(&mut harness(&run));
+    assert_eq!((stdout.as_str(), status), ("from the host\n", 0), "{stderr}");
+}
+
+#[test]
+fn a_shell_reads_a_script_from_a_pipe() {
+    let (stdout, stderr, status) = in_turn(harness(&["shell"]).write_stdin("echo si\"x\"ty\n"));
+    assert!(stdout.contains("# sixty\n"), "{stdout}{stderr}");
+    assert_eq!(status, 0, "its end ends the shell, and that the machine");
+}
+
+#[test]
+fn control_a_x_leaves_at_once() {
+    let _slot = Slot::take().expect("a slot");
+    harness::fixture::machine("built");
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("harness"));
+    command.arg("shell").env("TERM", "xterm");
+    let limit = harness::deadline::scaled(Duration::from_secs(60));
+    let limit = u64::try_from(limit.as_millis()).expect("a limit");
+    let mut session = rexpect::session::spawn_command(command, Some(limit)).expect("a terminal");
+    session.exp_string("# ").expect("a prompt");
+    let start = Instant::now();
+    session.send("\x01x").expect("typed");
+    session.flush().expect("typed");
+    let status = session.process().wait().expect("it ends");
+    assert!(format!("{status:?}").contains("Exited") && format!("{status:?}").ends_with("0)"), "{status:?}");
+    assert!(start.elapsed() < harness::deadline::scaled(Duration::from_secs(2)), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_machine_that_hangs_is_ended_with_its_transcript() {
+    let (_, stderr, status) =
+        in_turn(&mut harness(&["run", "--timeout", "3", "--", "sh", "-c", "echo here; sleep 1000"]));
+    assert_eq!(status, 125);
+    assert!(stderr.starts_with("harness: nothing came within "), "{stderr}");
+    assert!(stderr.contains("awaited: the end of `sh -c echo here; sleep 1000`"), "{stderr}");
+    assert!(stderr.contains("  | here"), "{stderr}");
+}
+
+#[test]
+fn a_run_with_nothing_to_build_is_quick() {
+    harness::fixture::machine("built");
+    let _slot = Slot::take().expect("a slot");
+    let limit = harness::deadline::scaled(Duration::from_millis(1500));
+    // The best of three: the other test machine may take the CPU.
+    let best = (0..3).map(|_| {
+        let start = Instant::now();
+        harness(&["run", "--", "true"]).assert().success().stdout("").stderr("");
+        start.elapsed()
+    });
+    let best = best.min().expect("three runs");
+    assert!(best < limit, "{best:?}");
+}
+
+#[test]
+fn a_bad_command_line_is_refused_with_usage() {
+    for words in [
+        &["run", "--frobnicate", "--", "true"][..],
+        &["run"],
+        &["shell", "--cpus", "0"],
+        &["run", "--image", "x", "--", "true"],
+    ] {
+        let run = harness(words).assert().code(2);
+        let stderr = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+        assert!(stderr.starts_with("error: "), "{words:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_missing_qemu_is_named_with_its_remedy() {
+    harness::fixture::machine("built");
+    let run = harness(&["run", "--", "true"]).env("XV6_QEMU", "qemu-system-none").assert().code(125);
+    run.stderr("harness: qemu-system-none: not found; run ci/setup to install it\n").stdout("");
+}
+
+#[test]
+fn a_bad_image_is_named() {
+    let run = harness(&["run", "--image", "x=/does/not/exist", "--", "true"]).assert().code(125);
+    let stderr = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(
+        stderr.ends_with("image x: /does/not/exist: No such file or directory (os error 2)\n")
+            || stderr.contains("/does/not/exist: No such file"),
+        "{stderr}"
+    );
+}
