@@ -200,6 +200,21 @@ pub fn speed() {
         table.unmap(DATA + 4096);
         table.flush();
     });
+    measure("new+drop of a page table", 5_000, || drop(PageTable::new().expect("memory")));
+    for page in 0..100 {
+        table.map(DATA + page * 4096, &data, Prot::READ | Prot::WRITE).expect("memory");
+    }
+    measure("fork of 100 pages+drop", 500, || {
+        let child = PageTable::new().expect("memory");
+        table.copy_range_cow(&child, hal::paging::LOWEST..user::LIMIT).expect("memory");
+        table.flush();
+    });
+    measure("protect 100 pages", 500, || {
+        table.protect(DATA..DATA + 100 * 4096, Prot::READ | Prot::WRITE);
+    });
+    measure("idle kernel stack: new+drop", 5_000, || {
+        drop(hal::thread::Context::new(8, alloc::boxed::Box::new(|| ())).expect("memory"));
+    });
     let other = PageTable::new().expect("memory");
     measure("2 x CR3", 20_000, || {
         other.activate();
