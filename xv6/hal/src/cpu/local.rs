@@ -57,7 +57,8 @@ pub struct Local {
     pub lazy: AtomicBool,
     /// A spin flag between the CPU waking up and others taking its page table away.
     pub waking: AtomicBool,
-    /// The root that CR3 still holds though its space is gone (the frame's number; 0: none); set by others, under `waking`.
+    /// The root that CR3 still holds though its space is gone (the frame's number; 0: none); set by others while this CPU is idle, under
+    /// `waking`.
     pub orphan: AtomicU32,
     /// A kick is on its way, and need not be sent again; written by others.
     pub kicked: AtomicBool,

@@ -6,7 +6,8 @@
 
 #[cfg(target_os = "none")]
 pub(crate) use machine::{
-    activate, activate_kernel, answer, enter_idle, leave_idle, retire, share_kernel_half, shoot, shoot_kernel,
+    activate, activate_kernel, answer, any_active, enter_idle, leave_idle, retire, share_kernel_half, shoot,
+    shoot_kernel,
 };
 
 #[cfg(not(target_os = "none"))]
@@ -59,6 +60,12 @@ mod machine {
         core::ptr::eq(local.space.load(Ordering::Relaxed), space)
     }
 
+    /// Whether this CPU has an active space.
+    #[inline]
+    pub fn any_active() -> bool {
+        !local().space.load(Ordering::Relaxed).is_null()
+    }
+
     /// Makes `space` this CPU's.
     pub fn activate(space: &Space) {
         let local = local();
@@ -76,7 +83,7 @@ mod machine {
     /// Makes the kernel's own page table this CPU's.
     pub fn activate_kernel() {
         let local = local();
-        if !local.space.load(Ordering::Relaxed).is_null() {
+        if !local.space.load(Ordering::Relaxed).is_null() || local.orphan.load(Ordering::Relaxed) != 0 {
             // SAFETY: it maps the kernel.
             unsafe { x86::set_cr3(kernel::root()) };
             leave(local, null_mut());
@@ -89,6 +96,12 @@ mod machine {
         // SAFETY: a space that a CPU has active is alive: its owner waits in `retire` until this bit is clear.
         if let Some(old) = unsafe { old.as_ref() } {
             old.cpus.fetch_and(!(1 << local.id), Ordering::SeqCst);
+        }
+        let orphan = local.orphan.load(Ordering::Relaxed);
+        if orphan != 0 {
+            local.orphan.store(0, Ordering::Relaxed);
+            // SAFETY: the reference was put there for us, and CR3 holds another root now.
+            drop(unsafe { Frame::from_index(orphan) });
         }
     }
 
@@ -116,9 +129,11 @@ mod machine {
 
     /// Stops the use of `space`, which is about to be freed, on all CPUs.
     pub fn retire(space: &Space) {
-        if active(local(), space) {
-            activate_kernel();
+        let mine = local();
+        if active(mine, space) {
+            orphan(mine, space);
         }
+        // The root alone outlives the space, in CR3, until the next change: emptying the TLB once is enough.
         for local in &LOCALS {
             if space.cpus.load(Ordering::Relaxed) & 1 << local.id != 0 {
                 take_from_idle(local, space);
@@ -150,14 +165,19 @@ mod machine {
         REQUEST.taken.store(false, Ordering::Release);
     }
 
-    /// If the CPU is idle, takes `space` from it without waking it. Its CR3 keeps the root, which therefore outlives the space; no user
-    /// address is used before it wakes and leaves the root.
+    /// Takes `space` from a CPU whose CR3 keeps the root. No user address is used there before CR3 changes: user copies and user mode
+    /// want an active space.
+    fn orphan(local: &Local, space: &Space) {
+        local.orphan.store(space.root.clone().into_index(), Ordering::Relaxed);
+        local.space.store(null_mut(), Ordering::Relaxed);
+        space.cpus.fetch_and(!(1 << local.id), Ordering::SeqCst);
+    }
+
+    /// If the CPU is idle, takes `space` from it without waking it.
     fn take_from_idle(local: &Local, space: &Space) {
         lock(&local.waking);
         if local.lazy.load(Ordering::SeqCst) && active(local, space) {
-            local.orphan.store(space.root.clone().into_index(), Ordering::Relaxed);
-            local.space.store(null_mut(), Ordering::Relaxed);
-            space.cpus.fetch_and(!(1 << local.id), Ordering::SeqCst);
+            orphan(local, space);
         }
         local.waking.store(false, Ordering::Release);
     }
@@ -225,15 +245,6 @@ mod machine {
         lock(&local.waking);
         // Sequentially consistent with the flusher's increment-then-look: it sees us awake, or we see its generation.
         local.lazy.swap(false, Ordering::SeqCst);
-        let orphan = local.orphan.load(Ordering::Relaxed);
-        if orphan != 0 {
-            local.orphan.store(0, Ordering::Relaxed);
-            // SAFETY: the kernel's table maps the kernel; the reference was put there for us.
-            unsafe {
-                x86::set_cr3(kernel::root());
-                drop(Frame::from_index(orphan));
-            }
-        }
         local.waking.store(false, Ordering::Release);
         let space = local.space.load(Ordering::Relaxed);
         // SAFETY: as in `leave`.

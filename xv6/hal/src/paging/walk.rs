@@ -51,17 +51,23 @@ pub fn for_each(space: &Space, range: Range<usize>, each: &mut dyn FnMut(usize, 
     }
 }
 
-/// Removes every page in `range` and the tables that become empty.
+/// Removes every page in `range` and the tables that become empty. Plain writes will do when no CPU runs the space.
 pub fn unmap(space: &Space, changes: &mut Changes, range: Range<usize>, each: &mut dyn FnMut(usize, Frame)) {
+    let unused = space.cpus.load(Ordering::Acquire) == 0;
     let done: Result<(), core::convert::Infallible> = for_each_table(space, range, &mut |addr, va, slots| {
         // SAFETY: found in the tree, under the lock.
         let table = unsafe { entry::table(addr) };
         let mut removed = 0;
         for (i, leaf) in table[slots].iter().enumerate() {
-            if leaf.load(Ordering::Relaxed) == 0 {
+            let mut old = leaf.load(Ordering::Relaxed);
+            if old == 0 {
                 continue;
             }
-            let old = leaf.swap(0, Ordering::Relaxed);
+            if unused {
+                leaf.store(0, Ordering::Relaxed);
+            } else {
+                old = leaf.swap(0, Ordering::Relaxed);
+            }
             let page = va + i * span(0);
             changes.note(page, old);
             removed += 1;
@@ -107,6 +113,7 @@ pub fn copy(
     range: Range<usize>,
     cow: bool,
 ) -> Result<(), NoMemory> {
+    let unused = to.cpus.load(Ordering::Acquire) == 0;
     for_each_table(from, range, &mut |addr, va, slots| {
         // SAFETY: found in the tree, under the lock.
         let source = unsafe { entry::table(addr) };
@@ -128,7 +135,12 @@ pub fn copy(
             // SAFETY: the entry's reference is alive under the lock; the new entry holds the further one.
             let frame = unsafe { Frame::share_index(entry::index(value)) };
             let new = u64::from(frame.into_index()) << 12 | value & !entry::ADDRESS & !(entry::ACCESSED | entry::DIRTY);
-            let old = target.table[slot].swap(new, Ordering::Relaxed);
+            let mut old = target.table[slot].load(Ordering::Relaxed);
+            if unused && old == 0 {
+                target.table[slot].store(new, Ordering::Relaxed);
+            } else {
+                old = target.table[slot].swap(new, Ordering::Relaxed);
+            }
             if old == 0 {
                 count(target.addr, 1);
             } else {

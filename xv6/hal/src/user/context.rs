@@ -162,6 +162,7 @@ mod machine {
     /// Goes to user mode and says what ended it.
     pub fn run(regs: &mut Registers, fpu: &FpuState) -> Event {
         debug_assert_eq!(crate::sync::held(), 0, "to user mode with a spin lock held");
+        assert!(crate::paging::tlb::any_active(), "to user mode without a page table");
         fpu.load();
         let by_instruction = FSGSBASE.load(Ordering::Relaxed);
         load_bases(regs, by_instruction);

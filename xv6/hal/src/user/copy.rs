@@ -5,6 +5,7 @@
 //! there continues at `user_access_fault`, which makes the running primitive return `false`.
 
 use super::{Fault, LIMIT};
+use crate::paging::tlb;
 use core::arch::global_asm;
 
 global_asm!(
@@ -133,10 +134,11 @@ pub(crate) fn fix_up(rip: &mut u64) -> bool {
     ours
 }
 
-/// Whether `len` bytes at `va` are user addresses.
+/// Whether `len` bytes at `va` are user addresses, of some active page table.
+#[inline]
 fn check(va: usize, len: usize, write: bool) -> Result<(), Fault> {
     match va.checked_add(len) {
-        Some(end) if end <= LIMIT => Ok(()),
+        Some(end) if end <= LIMIT && tlb::any_active() => Ok(()),
         _ => Err(Fault { addr: va, write }),
     }
 }
