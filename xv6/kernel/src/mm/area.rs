@@ -131,6 +131,10 @@ impl Area {
 pub struct AreaMap {
     areas: BTreeMap<usize, Area>,
     size: usize,
+    /// Where the last search for a gap ended; 0: nowhere yet.
+    hint: usize,
+    /// No gap above `hint` is larger than this.
+    largest_above: usize,
 }
 
 impl AreaMap {
@@ -212,6 +216,7 @@ impl AreaMap {
             self.size -= area.len();
             removed.push(area);
         }
+        self.note_freed(&range);
         Ok(removed)
     }
 
@@ -249,17 +254,33 @@ impl AreaMap {
         }
     }
 
-    /// The highest free stretch of `len` bytes in `window`, with `gap` bytes free below any stack.
-    pub fn find_gap(&self, len: usize, window: Range<usize>, gap: usize) -> Option<usize> {
-        let mut top = window.end;
-        for area in self.areas.range(..window.end).rev().map(|(_, area)| area) {
-            if area.end <= top && top - area.end >= len {
+    /// The highest free stretch of `len` bytes in `window`, with `gap` bytes free below any stack. Searches go on where the last one ended
+    /// while nothing above can fit, so that many mappings do not make each new one slow.
+    pub fn find_gap(&mut self, len: usize, window: Range<usize>, gap: usize) -> Option<usize> {
+        let resumed = self.hint != 0 && self.hint < window.end && self.largest_above < len;
+        let mut top = if resumed { self.hint } else { window.end };
+        let mut largest = if resumed { self.largest_above } else { 0 };
+        for area in self.areas.range(..top).rev().map(|(_, area)| area) {
+            let room = top.saturating_sub(area.end);
+            if room >= len {
                 break;
             }
+            largest = largest.max(room);
             let guard = if area.flags.contains(AreaFlags::GROWS_DOWN) { gap } else { 0 };
             top = top.min(area.start.saturating_sub(guard));
         }
-        top.checked_sub(len).filter(|&start| start >= window.start)
+        let found = top.checked_sub(len).filter(|&start| start >= window.start);
+        (self.hint, self.largest_above) = (found.unwrap_or(0), largest);
+        if found.is_none() && resumed { self.find_gap(len, window, gap) } else { found }
+    }
+
+    /// Notes for the next search that `range` has become free.
+    fn note_freed(&mut self, range: &Range<usize>) {
+        if self.hint != 0 && range.end > self.hint {
+            let below = self.below(range.start).map_or(0, |area| area.end);
+            let above = self.above(range.end).map_or(usize::MAX, |area| area.start);
+            self.largest_above = self.largest_above.max(above.saturating_sub(below));
+        }
     }
 }
 
@@ -311,5 +332,8 @@ mod tests {
         assert_eq!(map.find_gap(0x2000, 0x1000..0x9000, 0), Some(0x6000));
         assert_eq!(map.find_gap(0x3000, 0x1000..0x9000, 0), Some(0x2000));
         assert_eq!(map.find_gap(0x5000, 0x1000..0x9000, 0), None);
+        assert_eq!(map.find_gap(0x4000, 0x1000..0x9000, 0), Some(0x1000));
+        map.remove(0x5000..0x6000).expect("room");
+        assert_eq!(map.find_gap(0x5000, 0x1000..0x9000, 0), Some(0x3000));
     }
 }

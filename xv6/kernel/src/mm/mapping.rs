@@ -1,6 +1,6 @@
 //! mmap(2), munmap(2), mprotect(2), brk(2): changing an address space's areas. Sizes are checked against the limits before anything changes.
 
-use super::area::{Area, AreaFlags, Backing};
+use super::area::{Area, AreaFlags, AreaMap, Backing};
 use super::fault::STACK_GAP;
 use super::space::Layout;
 use super::{Access, AddressSpace, Content, Limit, PageCache, Place, Prot};
@@ -65,7 +65,7 @@ impl AddressSpace {
         let removed: Vec<Area>;
         let start = {
             let mut layout = self.layout.lock();
-            let start = choose(&layout, request.place, len)?;
+            let start = choose(&mut layout, request.place, len)?;
             let range = start..start + len;
             let replaced: usize = layout.areas.overlapping(range.clone()).map(|area| overlap(area, &range)).sum();
             let area = Area { start, end: start + len, prot: request.prot, flags, backing };
@@ -242,21 +242,22 @@ fn overlap(area: &Area, range: &Range<usize>) -> usize {
 }
 
 /// Where a mapping of `len` bytes goes.
-pub(super) fn choose(layout: &Layout, place: Place, len: usize) -> Result<usize> {
-    let free = |range: Range<usize>| layout.areas.overlapping(range).next().is_none();
+pub(super) fn choose(layout: &mut Layout, place: Place, len: usize) -> Result<usize> {
+    let areas = &mut layout.areas;
+    let free = |areas: &AreaMap, range: Range<usize>| areas.overlapping(range).next().is_none();
     match place {
         Place::Fixed(addr) => Ok(fixed(addr, len)?.start),
         Place::FixedNoReplace(addr) => {
             let range = fixed(addr, len)?;
-            if free(range) { Ok(addr) } else { Err(Errno::EEXIST.during("mapping over another mapping")) }
+            if free(areas, range) { Ok(addr) } else { Err(Errno::EEXIST.during("mapping over another mapping")) }
         }
         Place::Hint(hint) => {
             let hint = hint & !(PAGE - 1);
-            if hint >= LOWEST && hint.checked_add(len).is_some_and(|end| end <= LIMIT && free(hint..end)) {
+            if hint >= LOWEST && hint.checked_add(len).is_some_and(|end| end <= LIMIT && free(areas, hint..end)) {
                 return Ok(hint);
             }
-            let found = layout.areas.find_gap(len, LOWEST..layout.map_top, STACK_GAP);
-            let found = found.or_else(|| layout.areas.find_gap(len, LOWEST..LIMIT, STACK_GAP));
+            let found = areas.find_gap(len, LOWEST..layout.map_top, STACK_GAP);
+            let found = found.or_else(|| areas.find_gap(len, LOWEST..LIMIT, STACK_GAP));
             found.ok_or(Errno::ENOMEM.during("looking for free addresses"))
         }
     }

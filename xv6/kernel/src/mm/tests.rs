@@ -9,12 +9,14 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use hal::frame::{Frame, SIZE as PAGE};
 use hal::sync::{Rank, SpinLock};
 
-/// A "disk" of pages, with a limit on how many may be reserved.
+/// A "disk" of pages, with room for so many: new pages use up what was reserved for them, the rest is given back.
 struct Store {
     pages: SpinLock<BTreeMap<u64, Vec<u8>>>,
+    used: AtomicUsize,
     room: SpinLock<usize>,
 }
 
@@ -22,6 +24,7 @@ impl Store {
     fn new(room: usize) -> Arc<Store> {
         Arc::new(Store {
             pages: SpinLock::new(Rank::Leaf, "store", BTreeMap::new()),
+            used: AtomicUsize::new(0),
             room: SpinLock::new(Rank::Leaf, "room", room),
         })
     }
@@ -51,7 +54,9 @@ impl PageSource for Store {
         for (index, frame) in (first..).zip(frames) {
             let mut page = vec![0; PAGE];
             frame.read(0, &mut page);
-            pages.insert(index, page);
+            if pages.insert(index, page).is_none() {
+                self.used.fetch_add(1, Ordering::Relaxed);
+            }
         }
         Ok(())
     }
@@ -63,7 +68,7 @@ impl PageSource for Store {
     }
 
     fn unreserve(&self, _first: u64, pages: usize) {
-        *self.room.lock() += pages;
+        *self.room.lock() += pages - self.used.swap(0, Ordering::Relaxed);
     }
 }
 
@@ -198,7 +203,7 @@ fn reads_and_writes_go_through_the_cache() {
     assert_eq!(back[50..50 + text.len()], text);
     assert_eq!(cache.read(&mut ReadBuf::kernel(&mut back), 1 << 20), Ok(0));
     cache.write_back(0..u64::MAX).expect("a good store");
-    assert_eq!(*store.room.lock(), 8);
+    assert_eq!(*store.room.lock(), 4);
     let again = store.cache(cache.size());
     assert_eq!(again.read(&mut ReadBuf::kernel(&mut back), 50), Ok(text.len() + 3));
     assert_eq!(back[..text.len()], text);
