@@ -31,6 +31,7 @@ mod prctl;
 mod process;
 mod sched;
 mod signal;
+mod socket;
 mod stat;
 mod time;
 mod xattr;
@@ -81,6 +82,7 @@ const GROUPS: &[&[Row]] = &[
     process::ROWS,
     sched::ROWS,
     signal::ROWS,
+    socket::ROWS,
     stat::ROWS,
     time::ROWS,
     xattr::ROWS,

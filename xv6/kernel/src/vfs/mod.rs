@@ -43,6 +43,7 @@ pub mod pipe;
 pub mod record_lock;
 mod ring;
 pub mod shrink;
+pub mod socketpair;
 pub mod superblock;
 pub mod umount;
 pub mod walk;
