@@ -93,8 +93,8 @@ fn start_init(options: &Options<'_>) -> core::result::Result<(), (crate::error::
     };
     let ctx = Walk { root: root.clone(), start: root, cred: Cred::root() };
     let files = FdTable::new();
-    let console =
-        open::open(&ctx, b"/dev/console", OpenFlags::RDWR | OpenFlags::NOCTTY, 0, WalkFlags::empty()).step("opening /dev/console")?;
+    let console = open::open(&ctx, b"/dev/console", OpenFlags::RDWR | OpenFlags::NOCTTY, 0, WalkFlags::empty())
+        .step("opening /dev/console")?;
     for _ in 0..3 {
         files.insert(console.clone(), false).step("giving init the console")?;
     }

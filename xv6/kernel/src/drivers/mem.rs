@@ -68,6 +68,10 @@ impl FileOps for Device {
         }
     }
 
+    fn sync(&self, _file: &File) -> Result<()> {
+        Err(Errno::EINVAL.into())
+    }
+
     /// A mapping of zero(4) is anonymous memory.
     fn pages(&self) -> Option<Arc<PageCache>> {
         matches!(self, Device::Zero).then(|| PageCache::memory(None, i64::MAX as u64))

@@ -75,6 +75,7 @@ fn fcntl(call: &mut Call<'_>) -> Result<usize> {
             files.set_cloexec(fd, arg & 1 != 0)?;
             Ok(0)
         }
+        GETFL if file.is_path() => Ok(file.flags().bits() as usize),
         GETFL => Ok((file.flags() | OpenFlags::LARGEFILE).bits() as usize),
         _ if file.is_path() => Err(Errno::EBADF.into()),
         SETFL => {

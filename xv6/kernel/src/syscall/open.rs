@@ -35,7 +35,9 @@ const RESOLVE_CACHED: u64 = 0x20;
 
 fn do_open(call: &Call<'_>, dirfd: i32, path: usize, flags: OpenFlags, mode: u16, resolve: WalkFlags) -> Result<usize> {
     let path = call.path(path)?;
-    let ctx = call.walk_at(dirfd, &path)?;
+    // Within RESOLVE_IN_ROOT an absolute path, too, starts at the descriptor.
+    let relative: &[u8] = if resolve.contains(WalkFlags::IN_ROOT) { b"" } else { &path };
+    let ctx = call.walk_at(dirfd, relative)?;
     let mode = mode & 0o7777 & !call.task.fs().umask();
     let file = open::open(&ctx, &path, flags, mode, resolve)?;
     let fd = call.task.files().insert(file, flags.contains(OpenFlags::CLOEXEC))?;

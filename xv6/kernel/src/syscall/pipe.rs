@@ -76,12 +76,14 @@ fn memfd_create(call: &mut Call<'_>) -> Result<usize> {
     if bits & !(CLOEXEC | ALLOW_SEALING | NOEXEC_SEAL | EXEC) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let mut name = b"memfd:".to_vec();
+    let mut name = b"/memfd:".to_vec();
     let given = user::read_cstr(call.args[0], MAX_NAME).map_err(|error| match error.errno {
         Errno::ENAMETOOLONG => Errno::EINVAL.into(),
         _ => error,
     })?;
     name.extend(given);
+    // It never had a name in a directory, and `/proc/PID/fd` shows it so.
+    name.extend_from_slice(b" (deleted)");
     let cred = call.task.cred();
     let inode = TmpInode::unnamed(&MEMFDS, 0o777, cred.fsuid, cred.fsgid)?;
     let file = File::new(anon::path(inode, &name), content::regular(), OpenFlags::RDWR);

@@ -129,7 +129,17 @@ fn poll(call: &mut Call<'_>) -> Result<usize> {
 
 fn ppoll(call: &mut Call<'_>) -> Result<usize> {
     let deadline = deadline_at(call.args[2], 1)?;
-    with_mask(call, call.args[3], call.args[4], || do_poll(call, deadline))
+    let result = with_mask(call, call.args[3], call.args[4], || do_poll(call, deadline));
+    give_rest(call.args[2], deadline, 1);
+    result
+}
+
+/// Writes the time left back, as Linux does; the result stands even where the place cannot be written (select(2), NOTES).
+fn give_rest(addr: usize, deadline: Option<u64>, unit: u64) {
+    if let Some(deadline) = deadline {
+        let left = deadline.saturating_sub(monotonic_ns());
+        let _ = user::write(addr, &[left / 1_000_000_000, left % 1_000_000_000 / unit]);
+    }
 }
 
 /// What each of select(2)'s three sets waits for.
@@ -188,21 +198,19 @@ fn do_select(call: &Call<'_>, deadline: Option<u64>) -> Result<usize> {
     Ok(result)
 }
 
-/// The time left is written back, as Linux does (select(2), NOTES).
 fn select(call: &mut Call<'_>) -> Result<usize> {
     let deadline = deadline_at(call.args[4], 1000)?;
     let result = do_select(call, deadline);
-    if let Some(deadline) = deadline {
-        let left = deadline.saturating_sub(monotonic_ns()) / 1000;
-        user::write(call.args[4], &[left / 1_000_000, left % 1_000_000])?;
-    }
+    give_rest(call.args[4], deadline, 1000);
     result
 }
 
 fn pselect(call: &mut Call<'_>) -> Result<usize> {
     let deadline = deadline_at(call.args[4], 1)?;
     let [mask, size]: [u64; 2] = if call.args[5] == 0 { [0, 0] } else { user::read(call.args[5])? };
-    with_mask(call, mask as usize, size as usize, || do_select(call, deadline))
+    let result = with_mask(call, mask as usize, size as usize, || do_select(call, deadline));
+    give_rest(call.args[4], deadline, 1);
+    result
 }
 
 /// `struct epoll_event` is packed on x86_64: 12 bytes.

@@ -101,6 +101,9 @@ pub fn link(ctx: &Walk, old: &Path, path: &[u8]) -> Result<()> {
     if old.is_dir() {
         return Err(Errno::EPERM.into());
     }
+    if old.inode().attr()?.nlink == 0 {
+        return Err(Errno::ENOENT.during("giving a name to a file that has lost its last"));
+    }
     parent.dir.dentry.link(&parent.name, &old.dentry)
 }
 

@@ -137,6 +137,9 @@ pub(super) fn attach_tree(namespace: &Arc<MountNamespace>, tree: &Arc<Mount>, ta
 }
 
 fn mount_new(ctx: &Walk, ns: &Arc<NsProxy>, request: &Request<'_>, target: Path, flags: MsFlags) -> Result<()> {
+    if request.fs_type.is_empty() {
+        return Err(Errno::EINVAL.into());
+    }
     let fs_type: &'static FsType = fstype::find(request.fs_type)?;
     let initial = ns.mnt.owner().parent.is_none();
     if !initial && !fs_type.in_user_ns {

@@ -8,7 +8,7 @@ use super::file::{FileOps, OpenFlags};
 use super::inode::{Kind, SetAttr};
 use super::mount::MountFlags;
 use super::perm::{self, May};
-use super::walk::{Last, Walk, WalkFlags, Walker};
+use super::walk::{Last, Walk, WalkFlags, Walker, walk};
 use super::{File, Path, change, fifo};
 use crate::drivers::chr;
 use crate::error::{Errno, Result};
@@ -22,10 +22,11 @@ const WITH_PATH: OpenFlags =
 pub fn open(ctx: &Walk, path: &[u8], flags: OpenFlags, mode: u16, resolve: WalkFlags) -> Result<Arc<File>> {
     let flags = if flags.contains(OpenFlags::PATH) { flags.intersection(WITH_PATH) } else { flags };
     if flags.contains(OpenFlags::TMPFILE) {
+        walk(ctx, path, WalkFlags::DIRECTORY)?;
         return Err(Errno::EOPNOTSUPP.into());
     }
     let creates = flags.contains(OpenFlags::CREAT);
-    if (creates && flags.contains(OpenFlags::DIRECTORY)) || flags.contains(OpenFlags::WRONLY | OpenFlags::RDWR) {
+    if creates && flags.contains(OpenFlags::DIRECTORY) {
         return Err(Errno::EINVAL.into());
     }
     let stays = flags.contains(OpenFlags::NOFOLLOW) || (creates && flags.contains(OpenFlags::EXCL));
@@ -106,8 +107,8 @@ pub fn open_existing(ctx: &Walk, path: Path, flags: OpenFlags, check: bool) -> R
     }
     if check {
         let mut want = May::empty();
-        want.set(May::READ, flags.reads());
-        want.set(May::WRITE, writes);
+        want.set(May::READ, flags.reads() || flags.only_controls());
+        want.set(May::WRITE, writes || flags.only_controls());
         perm::may(path.inode(), &ctx.cred, want)?;
     }
     if kind == Kind::File && writes {

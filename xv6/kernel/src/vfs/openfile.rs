@@ -205,8 +205,7 @@ impl File {
                 *offset = to as u64;
                 Ok(*offset)
             }
-            Some(_) => Err(Errno::EINVAL.into()),
-            None => Err(Errno::EOVERFLOW.into()),
+            _ => Err(Errno::EINVAL.into()),
         }
     }
 
@@ -241,13 +240,18 @@ impl Drop for File {
 }
 
 impl OpenFlags {
+    /// True for access mode 3: neither reads nor writes, only ioctl(2); but opening takes the permission for both (open(2)).
+    pub fn only_controls(self) -> bool {
+        self.contains(OpenFlags::WRONLY | OpenFlags::RDWR)
+    }
+
     /// True for access modes that read.
     pub fn reads(self) -> bool {
-        !self.contains(OpenFlags::PATH) && !self.contains(OpenFlags::WRONLY)
+        !self.intersects(OpenFlags::PATH | OpenFlags::WRONLY)
     }
 
     /// True for access modes that write.
     pub fn writes(self) -> bool {
-        !self.contains(OpenFlags::PATH) && self.intersects(OpenFlags::WRONLY | OpenFlags::RDWR)
+        !self.contains(OpenFlags::PATH) && self.intersects(OpenFlags::WRONLY | OpenFlags::RDWR) && !self.only_controls()
     }
 }

@@ -34,10 +34,10 @@ pub fn umount(ctx: &Walk, namespace: &Arc<MountNamespace>, path: &[u8], flags: u
     }
     let walk_flags = if flags.contains(UmountFlags::NOFOLLOW) { WalkFlags::NOFOLLOW } else { WalkFlags::empty() };
     let target = walk(ctx, path, walk_flags)?.cross_mounts();
+    check_admin(ctx, namespace)?;
     if !target.is_mount_root() || !target.mount.is_in(namespace) {
         return Err(Errno::EINVAL.into());
     }
-    check_admin(ctx, namespace)?;
     let Path { mount, dentry } = target;
     drop(dentry);
     let guard = TOPOLOGY.lock();
