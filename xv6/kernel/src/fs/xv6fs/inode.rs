@@ -112,15 +112,14 @@ impl XvInode {
         let stat = volume.stat(self.ino).map_err(failed)?;
         let mut meta = self.meta.lock();
         let fresh = Meta::of(&stat);
+        let last_name_gone = meta.nlink > 0 && fresh.nlink == 0;
         *meta = if meta.stale {
             Meta { mtime: meta.mtime, ctime: meta.ctime.max(fresh.ctime), stale: true, ..fresh }
         } else {
             fresh
         };
         drop(meta);
-        if stat.nlink == 0
-            && let Some(pages) = &self.pages
-        {
+        if last_name_gone && let Some(pages) = &self.pages {
             pages.mark_unlinked();
         }
         Ok(())

@@ -85,7 +85,9 @@ impl PageSource for XvInode {
             if page >= xv6fs::MAX_FILE_BLOCKS {
                 return Err(xv6fs::Error::TooBig);
             }
-            if !self.promised.lock().contains(&page) && !volume.is_mapped(self.ino, page * SIZE as u64)? {
+            // In a statement of its own: the look at the map below may sleep.
+            let known = self.promised.lock().contains(&page);
+            if !known && !volume.is_mapped(self.ino, page * SIZE as u64)? {
                 volume.reserve(1)?;
                 fresh.push(page);
             }
