@@ -13,6 +13,12 @@ use hal::frame::{Frame, SIZE};
 use hal::sync::{Rank, SpinLock};
 use xv6fs::{Disk, FormatOptions, Fs, MemDisk};
 
+/// Tests one at a time: dirty pages are listed for the whole kernel, and a full disk writes all of them back.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// A disk in memory that counts writes.
 struct Memory {
     disk: SpinLock<MemDisk>,
@@ -106,6 +112,7 @@ fn pattern(len: usize) -> Vec<u8> {
 
 #[test]
 fn what_was_synced_survives() {
+    let _alone = alone();
     let disk = Memory::formatted(2048);
     let fs = open(&disk);
     let root = fs.root();
@@ -115,10 +122,17 @@ fn what_was_synced_survives() {
     assert!(file.attr().expect("attr").blocks >= 74 * 8, "promised blocks count");
     assert_eq!(fs.lock().stat(2).expect("stat").blocks, 0, "nothing is allocated before it is written");
     file.sync().expect("fsync");
+    let flushed = create(&root, b"flushed");
+    write(&flushed, 0, b"by the flusher").expect("write");
+    let mtime = flushed.attr().expect("attr").mtime;
+    crate::mm::sync_all().expect("the flusher's round");
+    super::commit_all();
     create(&root, b"not synced");
     let after = open(&disk.cut());
     let root = after.root();
     assert_eq!(root.lookup(b"not synced").err().map(|e| e.errno), Some(Errno::ENOENT));
+    let found = root.lookup(b"flushed").expect("lookup");
+    assert_eq!((read(&found), found.attr().expect("attr").mtime), (b"by the flusher".to_vec(), mtime));
     let found = root.lookup(b"file").expect("lookup");
     assert!(read(&found) == data);
     let attr = found.attr().expect("attr");
@@ -128,6 +142,7 @@ fn what_was_synced_survives() {
 
 #[test]
 fn a_file_that_lives_briefly_never_reaches_the_disk() {
+    let _alone = alone();
     let disk = Memory::formatted(1024);
     let fs = open(&disk);
     let root = fs.root();
@@ -150,6 +165,7 @@ fn a_file_that_lives_briefly_never_reaches_the_disk() {
 
 #[test]
 fn a_full_disk_is_enospc_and_comes_back() {
+    let _alone = alone();
     let disk = Memory::formatted(600);
     let fs = open(&disk);
     let root = fs.root();
@@ -179,6 +195,7 @@ fn a_full_disk_is_enospc_and_comes_back() {
 
 #[test]
 fn pages_come_back_from_the_disk() {
+    let _alone = alone();
     let disk = Memory::formatted(1024);
     let fs = open(&disk);
     let root = fs.root();
@@ -204,6 +221,19 @@ fn pages_come_back_from_the_disk() {
     drop(file);
     let file = root.lookup(b"f").expect("lookup");
     assert!(read(&file) == want);
+    // Bytes behind the end, which the library leaves on the disk, show in no page.
+    let raw = create(&root, b"raw");
+    let ino = raw.attr().expect("attr").ino as u32;
+    drop(raw);
+    {
+        let mut volume = fs.lock();
+        volume.write_at(ino, 0, &[7; 4096], 0).expect("write");
+        volume.truncate(ino, 5).expect("truncate");
+    }
+    let page = root.lookup(b"raw").expect("lookup").pages().expect("pages").get(0).expect("read");
+    let mut bytes = [1; 8];
+    page.read(0, &mut bytes);
+    assert_eq!(bytes, [7, 7, 7, 7, 7, 0, 0, 0]);
     drop((file, root, fs));
     let fs = open(&disk.cut());
     assert!(read(&fs.root().lookup(b"f").expect("lookup")) == want);
@@ -211,6 +241,7 @@ fn pages_come_back_from_the_disk() {
 
 #[test]
 fn names_move_and_inodes_follow() {
+    let _alone = alone();
     let disk = Memory::formatted(1024);
     let fs = open(&disk);
     let root = fs.root();
@@ -245,6 +276,7 @@ fn names_move_and_inodes_follow() {
 
 #[test]
 fn a_listing_goes_on_where_it_stopped() {
+    let _alone = alone();
     let fs = open(&Memory::formatted(4096));
     let root = fs.root();
     let mut want = Vec::new();
@@ -278,6 +310,7 @@ fn a_listing_goes_on_where_it_stopped() {
 
 #[test]
 fn read_only_means_no_write() {
+    let _alone = alone();
     let disk = Memory::formatted(1024);
     create(&open(&disk).root(), b"f");
     let writes = disk.writes();
