@@ -216,7 +216,9 @@ impl AreaMap {
             self.size -= area.len();
             removed.push(area);
         }
-        self.note_freed(&range);
+        if !removed.is_empty() {
+            self.note_freed(&range);
+        }
         Ok(removed)
     }
 
@@ -274,7 +276,7 @@ impl AreaMap {
         if found.is_none() && resumed { self.find_gap(len, window, gap) } else { found }
     }
 
-    /// Notes for the next search that `range` has become free.
+    /// Notes for the next search that `range`, where something was, has become free.
     fn note_freed(&mut self, range: &Range<usize>) {
         if self.hint != 0 && range.end > self.hint {
             let below = self.below(range.start).map_or(0, |area| area.end);

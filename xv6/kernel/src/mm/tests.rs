@@ -301,3 +301,18 @@ fn limits_and_bad_ranges_are_refused() {
     assert_eq!(errno(map(&space, Place::Hint(0), 4 * PAGE, RW, Content::Anonymous)), Errno::ENOMEM);
     assert!(map(&space, Place::Hint(0), 3 * PAGE, RW, Content::Anonymous).is_ok());
 }
+
+#[test]
+fn many_mappings_stay_fast_and_end_with_an_error() {
+    let space = space();
+    let mut made = 0;
+    let error = loop {
+        // Neighbours differ, so none join.
+        let prot = if made % 2 == 0 { RW } else { Prot::READ };
+        match map(&space, Place::Hint(0), PAGE, prot, Content::Anonymous) {
+            Ok(_) => made += 1,
+            Err(error) => break error.errno,
+        }
+    };
+    assert_eq!((made, error), (super::area::MAX_AREAS, Errno::ENOMEM));
+}
