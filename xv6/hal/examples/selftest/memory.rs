@@ -63,7 +63,14 @@ pub fn heap() {
     let aligned = Box::new(Aligned([1; 300]));
     assert_eq!((&raw const *aligned).addr() % 256, 0);
     assert_eq!(aligned.0[299], 1);
-    println!("heap: {} KiB held", heap::used() / 1024);
+    let used = heap::used();
+    drop((kept, aligned));
+    let many: Vec<Box<[u64; 20]>> = (0..20_000u64).map(|i| Box::new([i; 20])).collect();
+    assert!(many.iter().zip(0..).all(|(numbers, i)| numbers.iter().all(|&n| n == i)));
+    let most = heap::used();
+    drop(many);
+    println!("heap: {} KiB, then {}, in the end {} KiB held", used / 1024, most / 1024, heap::used() / 1024);
+    assert!(heap::used() < 200 * 1024, "the heap keeps what is free");
 }
 
 /// What memory costs.

@@ -19,13 +19,14 @@ const FREE: u32 = 0x100;
 /// What is known of a frame.
 #[repr(C)]
 pub struct Record {
-    /// References, while it is in use.
+    /// References, while it is in use (or what its owner in hal counts).
     pub refs: AtomicU32,
     /// [`FREE`] and the order, for the head of a free block; otherwise 0. Changes under the lock.
     state: AtomicU32,
-    /// Neighbours in the list of free blocks of this order. Change under the lock.
-    next: AtomicU32,
-    previous: AtomicU32,
+    /// Neighbours in the list of free blocks of this order, changed under the lock; the owner's to use while it is in use.
+    pub next: AtomicU32,
+    /// As `next`.
+    pub previous: AtomicU32,
 }
 
 static RECORDS: AtomicUsize = AtomicUsize::new(0);
