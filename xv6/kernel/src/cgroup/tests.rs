@@ -173,9 +173,9 @@ proptest::proptest! {
                 Step::Limit(group, limit) => { max[group % 5] = limit; groups[group % 5].pids.set_max(limit); }
                 _ => {}
             }
-            for group in 0..5 {
-                assert_eq!(groups[group].pids.current(), count(&tasks, group, true));
-                assert_eq!(groups[group].is_populated(), count(&tasks, group, false) > 0);
+            for (index, group) in groups.iter().enumerate() {
+                assert_eq!(group.pids.current(), count(&tasks, index, true));
+                assert_eq!(group.is_populated(), count(&tasks, index, false) > 0);
             }
         }
         tasks.clear();

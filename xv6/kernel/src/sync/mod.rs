@@ -10,6 +10,7 @@ mod poller;
 mod rwlock;
 mod wait;
 
+pub use crate::task::breathe;
 pub use crate::task::locks::stacked;
 pub use mutex::{Mutex, MutexGuard};
 pub use poller::Poller;

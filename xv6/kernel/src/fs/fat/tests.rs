@@ -4,7 +4,7 @@ use super::Fat;
 use super::node::Node;
 use crate::error::Errno;
 use crate::mm::PageSource;
-use crate::vfs::inode::{FileSystem, Inode, InodeRef, Kind};
+use crate::vfs::inode::{FileSystem, InodeRef, Kind};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;

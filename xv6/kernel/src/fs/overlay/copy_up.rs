@@ -10,13 +10,16 @@ use super::ORIGIN;
 use super::node::OverlayNode;
 use crate::error::{Errno, Result};
 use crate::mm::WriteBuf;
-use crate::sync::stacked;
+use crate::sync::{breathe, stacked};
 use crate::vfs::Dentry;
 use crate::vfs::inode::{Attr, InodeRef, Kind, NewNode, RenameMode, SetAttr};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use hal::frame::SIZE;
+
+/// Pages copied between two looks at what else the CPU should do.
+const BREATH: u64 = 64;
 
 impl OverlayNode {
     /// The upper inode, made first if need be; of a file only the first `limit` bytes, if given. `EROFS` without an
@@ -122,6 +125,9 @@ fn copy_content(from: &InodeRef, to: &InodeRef, size: u64) -> Result<()> {
     let (source, sink) = (from.pages().ok_or(no_pages)?, to.pages().ok_or(no_pages)?);
     let mut page = vec![0; SIZE];
     for index in 0..size.div_ceil(SIZE as u64) {
+        if index % BREATH == BREATH - 1 {
+            breathe();
+        }
         let offset = index * SIZE as u64;
         let len = (size - offset).min(SIZE as u64) as usize;
         source.get(index)?.read(0, &mut page);

@@ -8,6 +8,7 @@
 use super::header::{BLOCK, DAMAGED, Header, decimal, pax_records};
 use crate::error::{Errno, Result};
 use crate::fs::bytes::Bytes;
+use crate::sync::breathe;
 use crate::vfs::inode::{Kind, Time};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -179,6 +180,9 @@ impl Index {
                 }
             } else {
                 index.add(header, &global, core::mem::take(&mut next), data, size)?;
+                if index.nodes.len().is_multiple_of(256) {
+                    breathe();
+                }
             }
             offset = end;
         }

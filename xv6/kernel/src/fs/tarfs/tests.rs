@@ -5,7 +5,7 @@ use super::index::{Index, MAX_NODES};
 use super::node::TarNode;
 use crate::error::Errno;
 use crate::mm::PageSource;
-use crate::vfs::inode::{FileSystem, Inode, InodeRef, Kind};
+use crate::vfs::inode::{FileSystem, InodeRef, Kind};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
