@@ -76,7 +76,8 @@ impl OverlayNode {
                 let before = dir.inode().attr()?;
                 upper.work.rename(temporary.as_bytes(), &dir, &name, RenameMode::NoReplace)?;
                 let times = SetAttr { atime: Some(before.atime), mtime: Some(before.mtime), ..SetAttr::default() };
-                dir.inode().set_attr(&times)
+                let _ = dir.inode().set_attr(&times);
+                Ok(())
             });
             if let Err(error) = placed {
                 self.fs.discard(temporary.as_bytes());

@@ -3,6 +3,7 @@
 use super::node::{Lower, OverlayNode};
 use super::{is_opaque, is_whiteout};
 use crate::error::{Errno, Result};
+use crate::sync::stacked;
 use crate::vfs::Dentry;
 use crate::vfs::inode::{Inode, Kind};
 use alloc::sync::Arc;
@@ -58,6 +59,25 @@ impl OverlayNode {
         if self.kind() != Kind::Directory {
             return Err(Errno::ENOTDIR.into());
         }
+        loop {
+            let found = self.find_once(name)?;
+            if found.upper().is_some() {
+                return Ok(found);
+            }
+            // A copy-up holds no directory lock: one that ended between the look at the upper layer and here, and whose
+            // inode is gone already, is seen now; a later one starts from the inode found.
+            let _still = found.copying.lock();
+            if found.upper().is_some() || !stacked(|| self.is_in_upper(name))? {
+                return Ok(found.clone());
+            }
+        }
+    }
+
+    fn is_in_upper(&self, name: &[u8]) -> Result<bool> {
+        Ok(matches!(self.upper_entry(name)?, UpperEntry::Inode(_)))
+    }
+
+    fn find_once(&self, name: &[u8]) -> Result<Arc<OverlayNode>> {
         let (upper, lowers) = match self.upper_entry(name)? {
             UpperEntry::Whiteout => return Err(Errno::ENOENT.into()),
             UpperEntry::Nothing => (None, self.lower_entries(name, false)?),
