@@ -89,7 +89,7 @@ fn getcwd(call: &mut Call<'_>) -> Result<usize> {
     // Out of reach of the root: the kernel says so in front, and the library turns that into an error.
     let mut text = match cwd.text_from(&root) {
         Some(text) => text,
-        None => cwd.text(&root),
+        None => [b"(unreachable)", &cwd.text(&root)[..]].concat(),
     };
     text.push(0);
     if text.len() > call.args[1] {

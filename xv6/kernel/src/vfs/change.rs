@@ -104,6 +104,7 @@ pub fn link(ctx: &Walk, old: &Path, path: &[u8]) -> Result<()> {
     if old.inode().attr()?.nlink == 0 {
         return Err(Errno::ENOENT.during("giving a name to a file that has lost its last"));
     }
+    perm::may_link(old.inode(), &ctx.cred)?;
     parent.dir.dentry.link(&parent.name, &old.dentry)
 }
 

@@ -92,38 +92,45 @@ impl Path {
     /// The absolute name as seen from `root`, e.g. `/bin/sh`. `None` when the place cannot be reached from `root` (another namespace, a
     /// lazily detached mount, outside a chroot).
     pub fn text_from(&self, root: &Path) -> Option<Vec<u8>> {
+        let (text, reached) = self.spell(root);
+        reached.then_some(text)
+    }
+
+    /// The names from `root`, or else from the top of the mount tree, down to here; and whether `root` was met.
+    fn spell(&self, root: &Path) -> (Vec<u8>, bool) {
         let mut names: Vec<Arc<[u8]>> = Vec::new();
         let mut at = self.clone();
         while at != *root {
-            if at.is_mount_root() {
-                at = at.mount.point()?;
-                continue;
+            let above = if at.is_mount_root() {
+                at.mount.point()
+            } else {
+                names.push(at.dentry.name());
+                at.dentry.parent().map(|dentry| Path { dentry, mount: at.mount.clone() })
+            };
+            match above {
+                Some(above) => at = above,
+                None => break,
             }
-            names.push(at.dentry.name());
-            at = Path { dentry: at.dentry.parent()?, mount: at.mount };
-        }
-        if names.is_empty() {
-            return Some(b"/".to_vec());
         }
         let mut text = Vec::new();
         for name in names.iter().rev() {
             text.push(b'/');
             text.extend_from_slice(name);
         }
-        Some(text)
+        if text.is_empty() {
+            text.push(b'/');
+        }
+        (text, at == *root)
     }
 
-    /// What a link of `/proc/PID` shows: the name from `root`, ` (deleted)` after a removed one; `pipe:[7]` for what has no name.
+    /// What a link of `/proc/PID` shows: the name from `root` (or from the top, if `root` is not above), ` (deleted)` after a
+    /// removed one; `pipe:[7]` for what has no name.
     pub fn text(&self, root: &Path) -> Vec<u8> {
         let has_no_place = !self.is_mount_root() && self.dentry.parent().is_none();
         if super::anon::is_anonymous(self) || has_no_place {
             return self.dentry.name().to_vec();
         }
-        let mut text = self.text_from(root).unwrap_or_else(|| {
-            let mut text = b"(unreachable)".to_vec();
-            text.extend(self.text_from(&self.mount.root_path()).unwrap_or_default());
-            text
-        });
+        let (mut text, _) = self.spell(root);
         if self.dentry.is_dead() {
             text.extend_from_slice(b" (deleted)");
         }

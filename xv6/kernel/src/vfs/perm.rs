@@ -97,6 +97,18 @@ pub fn may_remove(dir: &InodeRef, victim: &InodeRef, cred: &Cred) -> Result<()> 
     if is_owner(cred, &victim.owner()?) { Ok(()) } else { Err(Errno::EPERM.into()) }
 }
 
+/// `EPERM` unless `cred` may give `inode` another name: its own, or a plain file that it could write anyway (proc_sys_fs(5),
+/// `protected_hardlinks`). Another name would keep a replaced set-user-ID program alive.
+pub fn may_link(inode: &InodeRef, cred: &Cred) -> Result<()> {
+    let owner = inode.owner()?;
+    if is_owner(cred, &owner) {
+        return Ok(());
+    }
+    let runs_as_other = owner.mode & SET_UID != 0 || owner.mode & (SET_GID | 0o010) == SET_GID | 0o010;
+    let plain = inode.kind() == Kind::File && !runs_as_other;
+    if plain && may(inode, cred, May::READ | May::WRITE).is_ok() { Ok(()) } else { Err(Errno::EPERM.into()) }
+}
+
 /// The owner and mode of a new inode in `dir`: the caller's ids, the group of a set-group-ID directory (inode(7)).
 pub fn owner_of_new(dir: &InodeRef, cred: &Cred, kind: Kind, mode: u16) -> Result<Owner> {
     let above = dir.owner()?;
