@@ -21,8 +21,12 @@ static CACHES: SpinLock<VecDeque<Weak<PageCache>>> = SpinLock::new(Rank::Mm, "pa
 /// Caches that ended since the list was last swept.
 static ENDED: AtomicUsize = AtomicUsize::new(0);
 
-/// Pages looked at under one hold of an index lock.
+/// The least number of pages looked at under one hold of an index lock.
 const GLANCE: usize = 128;
+/// A visit looks at this part of a cache, so that a large one does not hide behind many small ones.
+const PART: usize = 16;
+/// Visits to each cache before reclaim gives up: two whole rounds of its clock (the first takes marks of use away), and some.
+const VISITS: usize = 2 * PART + 8;
 
 /// Adds a cache that has got its first page.
 pub(super) fn list(cache: &PageCache) {
@@ -71,7 +75,7 @@ pub(super) fn make_room(pages: usize) -> Result<()> {
 /// Drops clean pages until `pages` more (and some for those who come next) are free; whether `pages` are.
 pub(super) fn reclaim(pages: usize) -> bool {
     let goal = pages + 64;
-    let turns = 4 * CACHES.lock().len();
+    let turns = VISITS * CACHES.lock().len();
     for turn in 0..turns {
         if frames::has_room(goal) {
             return true;
@@ -114,9 +118,10 @@ fn sweep(cache: &Arc<PageCache>, mapped_too: bool) {
     {
         let mut guard = cache.index.lock();
         let index = &mut *guard;
-        let mut seen = Vec::with_capacity(GLANCE);
+        let glance = GLANCE.max(index.pages.len() / PART);
+        let mut seen = Vec::with_capacity(glance);
         let from = index.hand;
-        for (&number, page) in index.pages.range_mut(from..).take(GLANCE) {
+        for (&number, page) in index.pages.range_mut(from..).take(glance) {
             index.hand = number + 1;
             if index.dirty.contains(&number) {
                 continue;
