@@ -51,6 +51,23 @@ pub(super) struct Page {
     pub frame: Frame,
     /// Used since reclaim last looked.
     pub used: bool,
+    /// Writes that are copying into it ([`Hold`]): it stays dirty until they are done.
+    pub busy: u32,
+}
+
+/// A page that is being written to: it stays dirty, and so in memory, while this lives.
+pub(super) struct Hold<'a> {
+    cache: &'a PageCache,
+    index: u64,
+    pub frame: Frame,
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        if let Some(page) = self.cache.index.lock().pages.get_mut(&self.index) {
+            page.busy -= 1;
+        }
+    }
 }
 
 /// The pages by index, and which of them are dirty.
@@ -174,18 +191,34 @@ impl PageCache {
         }
     }
 
-    /// Page `index`, about to be changed: space is reserved and the page marked dirty. `whole`: all of it will be overwritten, it need not be read.
-    pub fn get_for_write(&self, index: u64, whole: bool) -> Result<Frame> {
-        if self.takes_stores(index)
-            && let Some(frame) = self.lookup(index)
-        {
-            return Ok(frame);
+    /// Page `index`, about to be changed: space is reserved and the page is dirty until the result is dropped, so what is copied into it
+    /// meanwhile will be written. `whole`: all of it will be overwritten, it need not be read.
+    pub(super) fn hold(&self, index: u64, whole: bool) -> Result<Hold<'_>> {
+        if let Some(hold) = self.try_hold(index) {
+            return Ok(hold);
         }
         let mut fill = self.fill.lock();
-        self.make_dirty(index, whole, &mut fill)
+        loop {
+            self.make_dirty(index, whole, &mut fill)?;
+            // Unless write-back has just cleaned it.
+            if let Some(hold) = self.try_hold(index) {
+                return Ok(hold);
+            }
+        }
     }
 
-    /// Page `index` for a mapping: as `get` and `get_for_write`, but past the end of the file is `EFAULT`, and a memory file's
+    fn try_hold(&self, index: u64) -> Option<Hold<'_>> {
+        let mut pages = self.index.lock();
+        if !self.memory && !pages.dirty.contains(&index) {
+            return None;
+        }
+        let page = pages.pages.get_mut(&index)?;
+        page.used = true;
+        page.busy += 1;
+        Some(Hold { cache: self, index, frame: page.frame.clone() })
+    }
+
+    /// Page `index` for a mapping: as `get`, or made dirty, but past the end of the file is `EFAULT`, and a memory file's
     /// hole is filled (a mapping of the page of zeros would miss later stores).
     pub(super) fn get_for_fault(&self, index: u64, write: bool) -> Result<Frame> {
         let mut fill = self.fill.lock();
@@ -264,7 +297,7 @@ impl PageCache {
     }
 
     fn insert(&self, index: u64, frame: &Frame) {
-        self.index.lock().pages.insert(index, Page { frame: frame.clone(), used: true });
+        self.index.lock().pages.insert(index, Page { frame: frame.clone(), used: true, busy: 0 });
         frames::add(&CACHED, 1);
         if self.memory {
             frames::add(&MEMORY_FILES, 1);

@@ -24,6 +24,12 @@ pub(super) const STACK_GAP: usize = 256 * PAGE;
 /// Cached pages mapped along with the one that faulted: an aligned cluster of this many.
 const AROUND: usize = 16;
 
+/// Pages of anonymous memory filled at once when it is written in order: the rest of an aligned cluster of this many.
+const AHEAD: usize = 8;
+
+/// Free frames above the reserve with which filling ahead is no waste.
+const PLENTY: usize = 2048;
+
 /// What is needed before the fault can be looked at again.
 enum Need {
     /// A page of a file, ready for stores if `write`.
@@ -79,10 +85,10 @@ impl AddressSpace {
     }
 
     fn try_fault(&self, layout: &mut Layout, page: usize, access: Access) -> Result<(), Need> {
-        if layout.areas.find(page).is_none() {
-            self.grow_stack(layout, page)?;
-        }
-        let area = layout.areas.find(page).ok_or(UNMAPPED)?;
+        let area = match layout.areas.find(page) {
+            Some(area) => area,
+            None => self.grow_stack(layout, page)?,
+        };
         if !area.prot.permits(access) {
             return Err(FORBIDDEN.into());
         }
@@ -133,8 +139,33 @@ impl AddressSpace {
     fn fill_zeros(&self, area: &Area, page: usize, write: bool) -> Result<(), Need> {
         let frame = if write { frames::take_zeroed().ok_or(Need::Room)? } else { Frame::zero_page() };
         self.table.map(page, &frame, area.prot.hardware(write))?;
-        self.count(area, 1);
+        let ahead = if write { self.fill_ahead(area, page) } else { 0 };
+        self.count(area, 1 + ahead);
         Ok(())
+    }
+
+    /// Memory that is written page after page, upwards, gets the rest of its cluster at once; how many pages that was.
+    fn fill_ahead(&self, area: &Area, page: usize) -> isize {
+        let start = page.saturating_sub(2 * PAGE).max(area.start);
+        let end = (page & !(AHEAD * PAGE - 1)).saturating_add(AHEAD * PAGE).min(area.end);
+        let (mut below, mut free_to) = (0, end);
+        self.table.for_each(start..end, &mut |va, _| match va {
+            va if va < page => below += 1,
+            va if va > page => free_to = free_to.min(va),
+            _ => {}
+        });
+        if below < 2 || !frames::has_room(PLENTY) {
+            return 0;
+        }
+        let mut filled = 0;
+        for page in (page + PAGE..free_to).step_by(PAGE) {
+            let Some(frame) = frames::take_zeroed() else { break };
+            if self.table.map(page, &frame, area.prot.hardware(true)).is_err() {
+                break;
+            }
+            filled += 1;
+        }
+        filled
     }
 
     fn fill_shared(&self, area: &Area, mapped: &Mapped, page: usize, write: bool) -> Result<(), Need> {
@@ -211,7 +242,7 @@ impl AddressSpace {
     }
 
     /// Lets a stack reach down to `page`, if one lies above and its limit and the gap below permit.
-    fn grow_stack(&self, layout: &mut Layout, page: usize) -> Result<(), FaultError> {
+    fn grow_stack<'a>(&self, layout: &'a mut Layout, page: usize) -> Result<&'a Area, FaultError> {
         let area =
             layout.areas.above(page).filter(|area| area.flags.contains(AreaFlags::GROWS_DOWN)).ok_or(UNMAPPED)?;
         let (start, grown) = (area.start, area.end - page);
@@ -223,7 +254,7 @@ impl AddressSpace {
             return Err(UNMAPPED);
         }
         layout.areas.grow_down(start, page);
-        Ok(())
+        layout.areas.find(page).ok_or(UNMAPPED)
     }
 
     /// Unmaps the pages of `cache` in `range` (of its page indices) wherever this space shows them: truncation. Private copies go too.

@@ -107,19 +107,19 @@ impl PageCache {
 
     fn write_page(&self, buf: &mut WriteBuf<'_>, index: u64, within: usize, len: usize) -> Result<usize> {
         if len < PAGE || self.lookup(index).is_some() {
-            let frame = self.with_room(|| self.get_for_write(index, false))?;
-            return buf.take_to_frame(&frame, within, len);
+            let page = self.with_room(|| self.hold(index, false))?;
+            return buf.take_to_frame(&page.frame, within, len);
         }
         // A whole new page: filled before anybody sees it, so that bad user memory half-way leaves the old content.
         let frame = reclaim::frame()?;
         let moved = buf.take_to_frame(&frame, 0, PAGE)?;
         if moved < PAGE || !self.with_room(|| self.put_whole(index, &frame))? {
-            let page = self.with_room(|| self.get_for_write(index, moved == PAGE))?;
+            let page = self.with_room(|| self.hold(index, moved == PAGE))?;
             let mut bytes = [0; 256];
             for at in (0..moved).step_by(bytes.len()) {
                 let part = &mut bytes[..(moved - at).min(256)];
                 frame.read(at, part);
-                page.write(at, part);
+                page.frame.write(at, part);
             }
         }
         Ok(moved)
@@ -158,15 +158,19 @@ impl PageCache {
 
     fn cut(&self, size: u64) -> Result<()> {
         let within = (size % PAGE as u64) as usize;
+        let mut last = None;
         if within != 0 {
             // The kept page's tail must read as zeros should the file grow again.
             let hole = self.memory && self.lookup(size / PAGE as u64).is_none();
             if !hole {
-                self.get_for_write(size / PAGE as u64, false)?.fill(within, PAGE - within, 0);
+                let page = self.hold(size / PAGE as u64, false)?;
+                page.frame.fill(within, PAGE - within, 0);
+                last = Some(page);
             }
         }
         // Faults see the new end from here on; those that saw the old one are done when `unmap_cache` has had their lock.
         self.size.store(size, Ordering::Release);
+        drop(last);
         let _cleaning = self.cleaning.lock();
         let first = size.div_ceil(PAGE as u64);
         self.each_mapper(|space| space.unmap_cache(self, first..u64::MAX));

@@ -70,5 +70,9 @@ pub fn run() {
             }
         }
         HURRY.store(false, Ordering::Release);
+        if !dirty::is_empty() {
+            // Pages that were being written to: they come with the next round.
+            WORK.store(true, Ordering::Release);
+        }
     }
 }

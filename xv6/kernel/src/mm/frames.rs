@@ -19,7 +19,15 @@ pub(super) static WRITEBACK: AtomicUsize = AtomicUsize::new(0);
 
 /// Frames kept for the kernel itself: 1/64 of memory, at least 1 MiB, at most 16 MiB.
 pub(super) fn reserve_frames() -> usize {
-    (frame::total() / 64).clamp(256, 4096)
+    static RESERVE: AtomicUsize = AtomicUsize::new(0);
+    match RESERVE.load(Ordering::Relaxed) {
+        0 => {
+            let reserve = (frame::total() / 64).clamp(256, 4096);
+            RESERVE.store(reserve, Ordering::Relaxed);
+            reserve
+        }
+        reserve => reserve,
+    }
 }
 
 /// Whether `pages` more may be taken for users.

@@ -24,9 +24,11 @@ impl PageCache {
         {
             let _cleaning = self.cleaning.lock();
             let mut next = range.start;
-            while let Some((first, frames)) = self.clean_run(next..range.end) {
+            // A page behind the end belongs to a write that has not finished: it stays dirty.
+            let end = range.end.min(self.size().div_ceil(PAGE as u64));
+            while let Some((first, frames)) = self.clean_run(next..end) {
                 next = first + frames.len() as u64;
-                let result = self.write_run(first, &frames);
+                let result = self.write_run(first, frames);
                 outcome = outcome.and(result);
             }
         }
@@ -34,39 +36,49 @@ impl PageCache {
         outcome
     }
 
-    /// Marks the first run of dirty pages in `range` clean and returns it.
+    /// Marks the first run of dirty pages in `range` clean, but for those that are being written to just now, and returns it.
     fn clean_run(&self, range: Range<u64>) -> Option<(u64, Vec<Frame>)> {
-        let mut index = self.index.lock();
+        let mut guard = self.index.lock();
+        let index = &mut *guard;
+        if range.is_empty() {
+            return None;
+        }
         let first = index.dirty.range(range.clone()).next().copied()?;
         let mut frames = Vec::new();
-        while frames.len() < RUN && first + (frames.len() as u64) < range.end {
-            let page = first + frames.len() as u64;
-            if !index.dirty.remove(&page) {
-                break;
-            }
-            match index.pages.get(&page) {
-                Some(page) => frames.push(page.frame.clone()),
-                None => break,
+        let mut cleaned = 0;
+        for number in first..range.end.min(first + RUN as u64) {
+            let Some(page) = index.pages.get(&number).filter(|_| index.dirty.contains(&number)) else { break };
+            frames.push(page.frame.clone());
+            if page.busy == 0 {
+                index.dirty.remove(&number);
+                cleaned += 1;
             }
         }
-        drop(index);
-        frames::sub(&DIRTY, frames.len());
-        Some((first, frames))
+        drop(guard);
+        frames::sub(&DIRTY, cleaned);
+        (!frames.is_empty()).then_some((first, frames))
     }
 
-    fn write_run(&self, first: u64, frames: &[Frame]) -> Result<()> {
+    fn write_run(&self, first: u64, mut frames: Vec<Frame>) -> Result<()> {
         let end = first + frames.len() as u64;
         if self.is_mapped() {
             self.each_mapper(|space| space.guard_stores(self, first..end));
         }
-        let size = self.size();
-        if size / PAGE as u64 >= first && size / (PAGE as u64) < end {
-            self.clear_tail(size);
+        // What lies behind the end is not the file's: it is written as zeros, from a copy, for a write may be putting its bytes there.
+        let (last, within) = (self.size() / PAGE as u64, (self.size() % PAGE as u64) as usize);
+        if (first..end).contains(&last)
+            && within != 0
+            && let Some(copy) = Frame::alloc()
+        {
+            let frame = &mut frames[(last - first) as usize];
+            copy.copy_from(frame);
+            copy.fill(within, PAGE - within, 0);
+            *frame = copy;
         }
         // Without its storage the file is gone: nobody can ask for its content any more.
         let Some(source) = self.source() else { return Ok(()) };
         frames::add(&WRITEBACK, frames.len());
-        let result = source.write_pages(first, frames);
+        let result = source.write_pages(first, &frames);
         frames::sub(&WRITEBACK, frames.len());
         source.unreserve(first, frames.len());
         result
