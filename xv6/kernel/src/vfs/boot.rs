@@ -68,7 +68,7 @@ fn mount_dev(namespace: &Arc<MountNamespace>) -> Result<()> {
         }
         Err(error) => return Err(error),
     };
-    let superblock = superblock::of(devtmpfs::instance().clone(), false);
+    let superblock = superblock::of(devtmpfs::instance().clone(), false, UserNamespace::initial());
     let mount =
         Mount::new(superblock.clone(), superblock.root.clone(), b"devtmpfs", MountFlags::NOSUID | MountFlags::RELATIME);
     let _guard = TOPOLOGY.lock();

@@ -110,7 +110,7 @@ pub(super) fn instance(
         }
         return Ok(found);
     }
-    let made = superblock::of((fs_type.mount)(&args)?, read_only);
+    let made = superblock::of((fs_type.mount)(&args)?, read_only, &walk.cred.user);
     if let Some(key) = key {
         // Two mounts of one source at once: the first to finish is kept, as nothing was written through the other yet.
         if let Some(found) = superblock::find(&key) {

@@ -22,6 +22,10 @@ use core::mem;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use hal::sync::{Rank, SpinLock};
 
+/// The flags that become locked when a mount is copied into a less privileged namespace.
+pub(super) const LOCKABLE: MountFlags =
+    MountFlags::RDONLY.union(MountFlags::NOSUID).union(MountFlags::NODEV).union(MountFlags::NOEXEC);
+
 bitflags::bitflags! {
     /// A mount's own flags; the values are mount(2)'s `MS_*`.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -40,6 +44,8 @@ bitflags::bitflags! {
         const NODIRATIME = 1 << 11;
         /// Access times follow modifications only.
         const RELATIME = 1 << 21;
+        /// Among locked flags: the mount stays where it is.
+        const PLACE = 1 << 31;
     }
 }
 
@@ -58,6 +64,8 @@ pub struct Mount {
     /// What `/proc/mounts` shows as the source.
     pub source: Box<[u8]>,
     flags: AtomicU32,
+    /// What a less privileged user namespace may not undo (mount_namespaces(7), "Restrictions on mount namespaces").
+    locked: AtomicU32,
     /// Files open for writing through this mount.
     writers: AtomicU32,
     place: SpinLock<Place>,
@@ -88,6 +96,7 @@ impl Mount {
             root,
             source: Box::from(source),
             flags: AtomicU32::new(flags.bits()),
+            locked: AtomicU32::new(0),
             writers: AtomicU32::new(0),
             place: SpinLock::new(Rank::Mount, "mount", Place::default()),
             children: SpinLock::new(Rank::Mount, "mounts below", BTreeMap::new()),
@@ -101,6 +110,15 @@ impl Mount {
 
     pub(super) fn set_flags(&self, flags: MountFlags) {
         self.flags.store(flags.bits(), Ordering::Relaxed);
+    }
+
+    /// The flags that may not be cleared; `PLACE` among them if the mount itself may not be taken off.
+    pub(super) fn locked(&self) -> MountFlags {
+        MountFlags::from_bits_retain(self.locked.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_locked(&self, locked: MountFlags) {
+        self.locked.store(locked.bits(), Ordering::Relaxed);
     }
 
     /// True when nothing may be changed through this mount.

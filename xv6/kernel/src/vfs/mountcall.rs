@@ -105,7 +105,7 @@ pub fn mount(ctx: &Walk, ns: &Arc<NsProxy>, request: &Request<'_>) -> Result<()>
     if flags.contains(MsFlags::REMOUNT | MsFlags::BIND) {
         remount_bind(&ns.mnt, &target, flags)
     } else if flags.contains(MsFlags::REMOUNT) {
-        remount(&ns.mnt, &target, flags, request.data)
+        remount(ctx, &ns.mnt, &target, flags, request.data)
     } else if flags.contains(MsFlags::BIND) {
         bind(ctx, &ns.mnt, request.source, target, flags.contains(MsFlags::REC))
     } else if flags.intersects(propagation) {
@@ -178,7 +178,16 @@ fn bind(ctx: &Walk, namespace: &Arc<MountNamespace>, source: &[u8], target: Path
         }
         Some(_) => {}
     }
+    // Without what is mounted below, the bind would show what a more privileged namespace covered.
+    let hides = |child: &Arc<Mount>| {
+        let below = child.point().is_some_and(|point| from.dentry.is_ancestor_of(&point.dentry));
+        below && child.locked().contains(MountFlags::PLACE)
+    };
+    if !recursive && from.mount.children().iter().any(hides) {
+        return Err(Errno::EINVAL.during("binding a place without its locked mounts"));
+    }
     let (tree, _) = copy_tree(&from.mount, &from.dentry, recursive)?;
+    tree.set_locked(tree.locked().difference(MountFlags::PLACE));
     attach_tree(namespace, &tree, target)
 }
 
@@ -191,6 +200,9 @@ fn move_mount(ctx: &Walk, namespace: &Arc<MountNamespace>, source: &[u8], target
         return Err(Errno::EINVAL.into());
     }
     let Some(place) = place else { return Err(Errno::EINVAL.during("moving the root mount")) };
+    if from.mount.locked().contains(MountFlags::PLACE) {
+        return Err(Errno::EINVAL.during("moving a locked mount"));
+    }
     if from.is_dir() != to.is_dir() {
         return Err(Errno::ENOTDIR.into());
     }
@@ -221,6 +233,7 @@ fn remount_bind(namespace: &Arc<MountNamespace>, target: &Path, flags: MsFlags) 
         return Err(Errno::EINVAL.into());
     }
     let new = mount_flags(flags);
+    check_locked(&target.mount, new)?;
     let becomes_read_only = new.contains(MountFlags::RDONLY) && !target.mount.is_read_only();
     if becomes_read_only && target.mount.has_writers() {
         return Err(Errno::EBUSY.into());
@@ -229,16 +242,23 @@ fn remount_bind(namespace: &Arc<MountNamespace>, target: &Path, flags: MsFlags) 
     Ok(())
 }
 
+/// `EPERM` if `new` lacks a flag that is locked.
+fn check_locked(mount: &Mount, new: MountFlags) -> Result<()> {
+    let kept = mount.locked().difference(MountFlags::PLACE);
+    if new.contains(kept) { Ok(()) } else { Err(Errno::EPERM.during("clearing a locked flag of a mount")) }
+}
+
 /// `MS_REMOUNT`: changes the instance, and this mount's flags with it.
-fn remount(namespace: &Arc<MountNamespace>, target: &Path, flags: MsFlags, data: &[u8]) -> Result<()> {
+fn remount(ctx: &Walk, namespace: &Arc<MountNamespace>, target: &Path, flags: MsFlags, data: &[u8]) -> Result<()> {
     let _guard = TOPOLOGY.lock();
     if !target.is_mount_root() || !target.mount.is_in(namespace) {
         return Err(Errno::EINVAL.into());
     }
     let superblock = &target.mount.superblock;
-    if namespace.owner().parent.is_some() && !superblock.fs.name().starts_with("tmpfs") {
-        return Err(Errno::EPERM.into());
+    if !ctx.cred.capable_in(&superblock.owner, Cap::SysAdmin) {
+        return Err(Errno::EPERM.during("remounting another user namespace's file system"));
     }
+    check_locked(&target.mount, mount_flags(flags))?;
     if !data.is_empty() && data != superblock.fs.options() {
         superblock.fs.remount(data)?;
     }

@@ -5,7 +5,7 @@
 //!
 //! Locks: changes under `mount::TOPOLOGY`; `root` is a spin lock for readers.
 
-use super::mount::{Mount, TOPOLOGY};
+use super::mount::{LOCKABLE, Mount, MountFlags, TOPOLOGY};
 use super::{FsContext, Path};
 use crate::error::{Errno, Result};
 use crate::ns::{NsCommon, UserNamespace};
@@ -121,6 +121,12 @@ impl MountNamespace {
         let _guard = TOPOLOGY.lock();
         let old_root = self.root();
         let (root, pairs) = copy_tree(&old_root, &old_root.root, true)?;
+        if !Arc::ptr_eq(&owner, self.owner()) {
+            for mount in pairs.values() {
+                let place = if Arc::ptr_eq(mount, &root) { MountFlags::empty() } else { MountFlags::PLACE };
+                mount.set_locked(mount.locked() | mount.flags().intersection(LOCKABLE) | place);
+            }
+        }
         let namespace = MountNamespace::new(root, owner);
         let moved = |path: &Path| {
             let mount = pairs.get(&path.mount.id)?;
@@ -136,7 +142,11 @@ type CopiedTree = (Arc<Mount>, BTreeMap<u64, Arc<Mount>>);
 
 /// Copies the mount `top`, shown from `root` down, and with `recursive` all that hangs below `root`. The caller holds `TOPOLOGY`; the copies belong to no namespace.
 pub(super) fn copy_tree(top: &Arc<Mount>, root: &Arc<super::Dentry>, recursive: bool) -> Result<CopiedTree> {
-    let copy_one = |mount: &Arc<Mount>, root| Mount::new(mount.superblock.clone(), root, &mount.source, mount.flags());
+    let copy_one = |mount: &Arc<Mount>, root| {
+        let copy = Mount::new(mount.superblock.clone(), root, &mount.source, mount.flags());
+        copy.set_locked(mount.locked());
+        copy
+    };
     let new_top = copy_one(top, root.clone());
     let mut pairs = BTreeMap::from([(top.id, new_top.clone())]);
     let mut left: Vec<(Arc<Mount>, Arc<Mount>)> = Vec::new();

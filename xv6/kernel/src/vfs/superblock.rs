@@ -9,6 +9,7 @@ use super::census::{self, Counted};
 use super::dentry::Dentry;
 use super::inode::FileSystem;
 use crate::error::{Errno, Result};
+use crate::ns::UserNamespace;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -32,6 +33,8 @@ pub struct Superblock {
     pub fs: Arc<dyn FileSystem>,
     /// Its root directory.
     pub root: Arc<Dentry>,
+    /// The user namespace whose root may remount it.
+    pub owner: Arc<UserNamespace>,
     read_only: AtomicBool,
     /// Files open for writing, through all mounts.
     pub(super) writers: AtomicU32,
@@ -40,11 +43,16 @@ pub struct Superblock {
 static BY_SOURCE: SpinLock<Vec<(SourceKey, Weak<Superblock>)>> = SpinLock::new(Rank::Mount, "superblocks", Vec::new());
 
 impl Superblock {
-    /// Wraps a fresh instance.
+    /// Wraps a fresh instance that belongs to the machine.
     pub fn new(fs: Arc<dyn FileSystem>, read_only: bool) -> Arc<Superblock> {
+        Superblock::owned(fs, read_only, UserNamespace::initial().clone())
+    }
+
+    /// Wraps a fresh instance that root of `owner` mounted.
+    fn owned(fs: Arc<dyn FileSystem>, read_only: bool, owner: Arc<UserNamespace>) -> Arc<Superblock> {
         let root = Dentry::root(fs.root(), fs.is_volatile());
         let (read_only, writers) = (AtomicBool::new(read_only), AtomicU32::new(0));
-        Arc::new(Superblock { _counted: census::SUPERBLOCKS.count(), fs, root, read_only, writers })
+        Arc::new(Superblock { _counted: census::SUPERBLOCKS.count(), fs, root, owner, read_only, writers })
     }
 
     /// True when nothing of this instance may be written, through any mount.
@@ -79,10 +87,10 @@ impl Drop for Superblock {
 }
 
 /// The superblock of `fs`: the one in use, if a type gives the same instance to every mount (devtmpfs, cgroup2), or a new one.
-pub(super) fn of(fs: Arc<dyn FileSystem>, read_only: bool) -> Arc<Superblock> {
+pub(super) fn of(fs: Arc<dyn FileSystem>, read_only: bool, owner: &Arc<UserNamespace>) -> Arc<Superblock> {
     let key = SourceKey { fs_type: fs.name(), dev: fs.dev(), ino: u64::MAX };
     find(&key).unwrap_or_else(|| {
-        let made = Superblock::new(fs, read_only);
+        let made = Superblock::owned(fs, read_only, owner.clone());
         remember(key, &made);
         made
     })

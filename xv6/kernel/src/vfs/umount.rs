@@ -3,7 +3,7 @@
 //! Locks: `mount::TOPOLOGY` around each change of the tree. What comes off is dropped after it is released, since that may write to a disk.
 
 use super::Path;
-use super::mount::TOPOLOGY;
+use super::mount::{MountFlags, TOPOLOGY};
 use super::mountcall::check_admin;
 use super::namespace::MountNamespace;
 use super::walk::{Walk, WalkFlags, walk};
@@ -45,6 +45,9 @@ pub fn umount(ctx: &Walk, namespace: &Arc<MountNamespace>, path: &[u8], flags: u
     if mount.point().is_none() || !mount.is_in(namespace) {
         return Err(Errno::EINVAL.during("unmounting the root"));
     }
+    if mount.locked().contains(MountFlags::PLACE) {
+        return Err(Errno::EINVAL.during("unmounting a locked mount"));
+    }
     // One reference is the parent's, one is ours.
     if !flags.contains(UmountFlags::DETACH) && (mount.has_children() || Arc::strong_count(&mount) > 2) {
         return Err(Errno::EBUSY.into());
@@ -83,6 +86,9 @@ pub fn pivot_root(
         return Err(Errno::EINVAL.during("pivoting what is not a mount"));
     }
     let new_place = new.mount.point().ok_or(Errno::EINVAL)?;
+    if new.mount.locked().contains(MountFlags::PLACE) {
+        return Err(Errno::EINVAL.during("pivoting to a locked mount"));
+    }
     if !put.is_below(&new) || !new.is_below(&root) {
         return Err(Errno::EINVAL.during("pivoting to a place that cannot be reached"));
     }

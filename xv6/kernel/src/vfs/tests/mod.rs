@@ -11,10 +11,11 @@ use super::file::OpenFlags;
 use super::inode::Kind;
 use super::mount::{Mount, MountFlags};
 use super::superblock::Superblock;
-use super::{File, Path, Walk, WalkFlags, change, open, walk};
+use super::{File, MountNamespace, Path, Walk, WalkFlags, change, open, walk};
 use crate::error::{Errno, Result};
 use crate::fs::tmpfs::{Options, TmpFs};
 use crate::mm::WriteBuf;
+use crate::ns::{CgroupNamespace, IpcNamespace, NetNamespace, NsProxy, PidNamespace, UserNamespace, UtsNamespace};
 use crate::task::Cred;
 use alloc::sync::Arc;
 
@@ -73,4 +74,17 @@ fn open_with(ctx: &Walk, path: &str, flags: OpenFlags) -> Result<Arc<File>> {
 /// The errno of a call that must fail.
 fn errno<T>(result: Result<T>) -> Errno {
     result.err().expect("a call that fails").errno
+}
+
+/// A process's namespaces, with `mnt` among them.
+fn proxy(mnt: Arc<MountNamespace>) -> Arc<NsProxy> {
+    let user = UserNamespace::initial();
+    Arc::new(NsProxy {
+        mnt,
+        uts: UtsNamespace::initial(),
+        ipc: IpcNamespace::new(user.clone()),
+        net: NetNamespace::new(user.clone()),
+        cgroup: CgroupNamespace::new(user.clone(), crate::cgroup::root()),
+        pid_for_children: PidNamespace::initial().clone(),
+    })
 }

@@ -3,7 +3,8 @@
 use super::{errno, find, mkdir, put, scratch_mount, walk_as_user, walk_from};
 use crate::error::{Errno, Result};
 use crate::ns::UserNamespace;
-use crate::vfs::mount::{Mount, TOPOLOGY};
+use crate::vfs::mount::{Mount, MountFlags, TOPOLOGY};
+use crate::vfs::mountcall::{self, MsFlags, Request};
 use crate::vfs::namespace::{LIMIT, MountNamespace};
 use crate::vfs::{FsContext, Path, Walk, umount};
 use alloc::sync::Arc;
@@ -148,6 +149,36 @@ fn pivot_onto_itself() {
     let inside = walk_from(&top);
     umount(&namespace, &inside, ".", DETACH).expect("the old root lies on top");
     assert_eq!((namespace.count(), namespace.root_path()), (1, top));
+}
+
+#[test]
+fn a_less_privileged_copy_is_locked() {
+    let (namespace, ctx) = world();
+    mount(&namespace, &ctx, "/a").expect("a").set_flags(MountFlags::RDONLY | MountFlags::RELATIME);
+    let user = UserNamespace::initial().new_child(0, 0).expect("a user namespace");
+    let fs = FsContext::new(ctx.root.clone());
+    let copy = namespace.copy(&fs, user).expect("copy");
+    let inner = walk_from(&fs.root());
+    assert_eq!(errno(umount(&copy, &inner, "/a", DETACH)), Errno::EINVAL);
+    let request = |source: &'static [u8], target: &'static [u8], flags| Request {
+        source,
+        target,
+        fs_type: b"",
+        flags,
+        data: b"",
+    };
+    let ns = |mnt: &Arc<MountNamespace>| crate::vfs::tests::proxy(mnt.clone());
+    let rw = request(b"", b"/a", MsFlags::REMOUNT.union(MsFlags::BIND).bits());
+    assert_eq!(errno(mountcall::mount(&inner, &ns(&copy), &rw)), Errno::EPERM);
+    let bind = request(b"/", b"/b", MsFlags::BIND.bits());
+    assert_eq!(errno(mountcall::mount(&inner, &ns(&copy), &bind)), Errno::EINVAL);
+    let moved = request(b"/a", b"/b", MsFlags::MOVE.bits());
+    assert_eq!(errno(mountcall::mount(&inner, &ns(&copy), &moved)), Errno::EINVAL);
+    mountcall::mount(&ctx, &ns(&namespace), &rw).expect("the owner may");
+    let rbind = request(b"/", b"/b", MsFlags::BIND.union(MsFlags::REC).bits());
+    mountcall::mount(&inner, &ns(&copy), &rbind).expect("with all that is below");
+    assert_eq!(errno(umount(&copy, &inner, "/b/a", 0)), Errno::EINVAL);
+    umount(&copy, &inner, "/b", DETACH).expect("the whole of it");
 }
 
 #[test]
