@@ -35,7 +35,6 @@ macro_rules! errnos {
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[repr(i32)]
         #[expect(missing_docs, reason = "errno(3) documents each name")]
-        #[expect(non_camel_case_types, reason = "Linux's spelling")]
         pub enum Errno { $($name = $number),* }
     };
 }

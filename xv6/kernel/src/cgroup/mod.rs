@@ -49,6 +49,8 @@ pub struct Cgroup {
     /// Groups below this one.
     descendants: AtomicU64,
     dead: AtomicBool,
+    /// Threads of this very group that run or wait for a CPU; the scheduler counts them.
+    pub runnable: AtomicU64,
     state: SpinLock<State>,
     /// Changes of `cgroup.events`.
     pub events: Notifier,
@@ -87,6 +89,7 @@ impl Cgroup {
             population: AtomicU64::new(0),
             descendants: AtomicU64::new(0),
             dead: AtomicBool::new(false),
+            runnable: AtomicU64::new(0),
             state: SpinLock::new(
                 Rank::Cgroup,
                 "cgroup",

@@ -142,6 +142,9 @@ impl<'a> ReadBuf<'a> {
                 Err(error) if put == 0 => return Err(error),
                 Err(_) => break,
             }
+            if crate::task::breathe_after(put) {
+                break;
+            }
         }
         Ok(put)
     }

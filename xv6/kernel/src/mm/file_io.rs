@@ -4,6 +4,7 @@
 use super::writeback;
 use super::{PageCache, ReadBuf, WriteBuf, reclaim};
 use crate::error::{Errno, Result};
+use crate::task;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 use hal::frame::SIZE as PAGE;
@@ -29,7 +30,7 @@ impl PageCache {
                 Err(_) => break,
             };
             done += moved;
-            if moved < len {
+            if moved < len || task::breathe_after(done) {
                 break;
             }
         }
@@ -70,7 +71,7 @@ impl PageCache {
                 Ok(moved) => {
                     done += moved;
                     self.size.fetch_max(at + moved as u64, Ordering::AcqRel);
-                    if moved < len {
+                    if moved < len || task::breathe_after(done) {
                         break;
                     }
                 }

@@ -10,6 +10,7 @@ use crate::error::{Errno, Result};
 use crate::sync::WaitQueue;
 use crate::task::{Pid, Process};
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use hal::sync::{Lazy, Rank, SpinLock};
@@ -137,8 +138,8 @@ impl PidNamespace {
             if number >= PID_MAX {
                 number = RESERVED;
             }
-            if !table.numbers.contains_key(&number) {
-                table.numbers.insert(number, pid.clone());
+            if let Entry::Vacant(slot) = table.numbers.entry(number) {
+                slot.insert(pid.clone());
                 table.last = number;
                 return Ok(number);
             }
@@ -148,6 +149,11 @@ impl PidNamespace {
 
     /// Gives a number back.
     pub(crate) fn release(&self, number: u32) {
-        self.table.lock().numbers.remove(&number);
+        let mut table = self.table.lock();
+        table.numbers.remove(&number);
+        // The first process was never born: the next one is to be number 1.
+        if table.numbers.is_empty() && table.init.strong_count() == 0 && !table.dead {
+            table.last = 0;
+        }
     }
 }

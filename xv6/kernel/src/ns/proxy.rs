@@ -10,15 +10,22 @@ use alloc::sync::Arc;
 bitflags::bitflags! {
     /// The namespace flags of clone(2), unshare(2) and setns(2).
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    #[expect(missing_docs, reason = "clone(2) documents each flag")]
     pub struct CloneNs: u64 {
+        /// A time namespace: not supported.
         const TIME = 0x0000_0080;
+        /// Mounts.
         const MNT = 0x0002_0000;
+        /// The root of the cgroup tree.
         const CGROUP = 0x0200_0000;
+        /// Host and domain name.
         const UTS = 0x0400_0000;
+        /// System V IPC.
         const IPC = 0x0800_0000;
+        /// Users and groups.
         const USER = 0x1000_0000;
+        /// Process ids.
         const PID = 0x2000_0000;
+        /// Network.
         const NET = 0x4000_0000;
     }
 }

@@ -61,14 +61,14 @@ impl IdMap {
         &self.0
     }
 
-    fn to_kernel(&self, id: u32) -> Option<u32> {
+    fn inside_to_kernel(&self, id: u32) -> Option<u32> {
         self.0
             .iter()
             .find(|range| id.wrapping_sub(range.inside) < range.count)
             .map(|range| range.outside + (id - range.inside))
     }
 
-    fn from_kernel(&self, id: u32) -> Option<u32> {
+    fn kernel_to_inside(&self, id: u32) -> Option<u32> {
         self.0
             .iter()
             .find(|range| id.wrapping_sub(range.outside) < range.count)
@@ -144,12 +144,12 @@ impl UserNamespace {
 
     /// The kernel's user id for `id` inside, if mapped.
     pub fn uid_to_kernel(&self, id: u32) -> Option<u32> {
-        if self.parent.is_none() { Some(id) } else { self.maps.lock().uid.as_ref()?.to_kernel(id) }
+        if self.parent.is_none() { Some(id) } else { self.maps.lock().uid.as_ref()?.inside_to_kernel(id) }
     }
 
     /// The kernel's group id for `id` inside, if mapped.
     pub fn gid_to_kernel(&self, id: u32) -> Option<u32> {
-        if self.parent.is_none() { Some(id) } else { self.maps.lock().gid.as_ref()?.to_kernel(id) }
+        if self.parent.is_none() { Some(id) } else { self.maps.lock().gid.as_ref()?.inside_to_kernel(id) }
     }
 
     /// How the kernel's user id shows inside; [`OVERFLOW_ID`] if not mapped.
@@ -157,7 +157,7 @@ impl UserNamespace {
         if self.parent.is_none() {
             return id;
         }
-        self.maps.lock().uid.as_ref().and_then(|map| map.from_kernel(id)).unwrap_or(OVERFLOW_ID)
+        self.maps.lock().uid.as_ref().and_then(|map| map.kernel_to_inside(id)).unwrap_or(OVERFLOW_ID)
     }
 
     /// How the kernel's group id shows inside; [`OVERFLOW_ID`] if not mapped.
@@ -165,7 +165,7 @@ impl UserNamespace {
         if self.parent.is_none() {
             return id;
         }
-        self.maps.lock().gid.as_ref().and_then(|map| map.from_kernel(id)).unwrap_or(OVERFLOW_ID)
+        self.maps.lock().gid.as_ref().and_then(|map| map.kernel_to_inside(id)).unwrap_or(OVERFLOW_ID)
     }
 
     /// The user map, for `/proc/PID/uid_map`; `None` until it is written.
@@ -227,9 +227,9 @@ mod tests {
     #[test]
     fn maps_translate_both_ways_and_refuse_nonsense() {
         let map = IdMap::new(vec![IdRange { inside: 0, outside: 1000, count: 2 }]).expect("a plain map");
-        assert_eq!(map.to_kernel(1), Some(1001));
-        assert_eq!(map.to_kernel(2), None);
-        assert_eq!(map.from_kernel(1000), Some(0));
+        assert_eq!(map.inside_to_kernel(1), Some(1001));
+        assert_eq!(map.inside_to_kernel(2), None);
+        assert_eq!(map.kernel_to_inside(1000), Some(0));
         assert!(IdMap::new(vec![]).is_err());
         let range = IdRange { inside: 0, outside: 5, count: 4 };
         assert!(IdMap::new(vec![range, range]).is_err());

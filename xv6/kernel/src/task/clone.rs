@@ -21,25 +21,42 @@ use hal::user::UserContext;
 bitflags::bitflags! {
     /// clone(2)'s flags that do not name a namespace.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    #[expect(missing_docs, reason = "clone(2) documents each flag")]
     pub struct CloneFlags: u64 {
+        /// Share memory.
         const VM = 0x0000_0100;
+        /// Share root, working directory and umask.
         const FS = 0x0000_0200;
+        /// Share open files.
         const FILES = 0x0000_0400;
+        /// Share signal actions.
         const SIGHAND = 0x0000_0800;
+        /// Return a pidfd.
         const PIDFD = 0x0000_1000;
+        /// Ignored: there is no tracing.
         const PTRACE = 0x0000_2000;
+        /// The parent sleeps until the child has left its memory.
         const VFORK = 0x0000_4000;
+        /// The caller's parent becomes the child's.
         const PARENT = 0x0000_8000;
+        /// A thread of the same process.
         const THREAD = 0x0001_0000;
+        /// Ignored: there are no System V semaphores.
         const SYSVSEM = 0x0004_0000;
+        /// Set the thread pointer.
         const SETTLS = 0x0008_0000;
+        /// Write the id to the parent's memory.
         const PARENT_SETTID = 0x0010_0000;
+        /// Clear the id and wake its futex when the child ends.
         const CHILD_CLEARTID = 0x0020_0000;
+        /// Ignored, and refused with a pidfd.
         const DETACHED = 0x0040_0000;
+        /// Ignored: there is no tracing.
         const UNTRACED = 0x0080_0000;
+        /// Write the id to the child's memory.
         const CHILD_SETTID = 0x0100_0000;
+        /// Ignored: there is no I/O context to share.
         const IO = 0x8000_0000;
+        /// All handlers back to the default.
         const CLEAR_SIGHAND = 0x1_0000_0000;
     }
 }
@@ -130,7 +147,7 @@ pub fn clone(task: &Arc<Task>, user: &UserContext, args: &CloneArgs) -> Result<u
         Start::User(child_user),
         task.entity.nice(),
         task.entity.affinity(),
-        task.entity.vruntime(),
+        sched::lead_of_running(),
     );
     let signals = {
         let own = task.signals.lock();
@@ -164,6 +181,12 @@ pub fn clone(task: &Arc<Task>, user: &UserContext, args: &CloneArgs) -> Result<u
             let _ = task.files().close(fd);
         }
     })?;
+    if flags.contains(CloneFlags::THREAD) {
+        // A migration of the process that came in between has moved the threads it knew.
+        let _tree = cgroup::tree::lock();
+        let group = task.cgroup();
+        child.with_charge(|charge| charge.move_to(&group));
+    }
     if let Some(fd) = pidfd {
         // Linux, too, reports a bad address here only by not writing.
         let _ = memory::write(args.pidfd, &fd);
@@ -231,6 +254,9 @@ fn publish(task: &Arc<Task>, child: &Arc<Task>, flags: CloneFlags) -> Result<()>
         return Err(Errno::ERESTARTNOINTR.into());
     }
     let process = &child.process;
+    if flags.contains(CloneFlags::THREAD) && process.executing.load(Ordering::Acquire) {
+        return Err(Errno::ERESTARTNOINTR.into());
+    }
     if !flags.contains(CloneFlags::THREAD) {
         let parent =
             if flags.contains(CloneFlags::PARENT) { task.process.parent() } else { Some(task.process.clone()) };

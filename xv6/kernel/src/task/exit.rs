@@ -61,7 +61,12 @@ pub(super) fn end_other_threads(task: &Arc<Task>) -> bool {
             return false;
         }
     }
-    for other in process.threads() {
+    let threads = {
+        // Under the tree lock, where a clone in progress looks whether it may still add a thread.
+        let _tree = process::tree();
+        process.threads()
+    };
+    for other in threads {
         if !Arc::ptr_eq(&other, task) {
             other.exiting.store(true, Ordering::Release);
             other.set_work(super::thread::WORK_SIGNAL);
@@ -89,9 +94,6 @@ pub(super) fn finish_thread(task: &Arc<Task>) {
     };
     drop((files, fs));
     let process = task.process.clone();
-    if process.is_ns_init() && process.thread_count() == 1 {
-        end_namespace(&process);
-    }
     let ns = task.parts.lock().ns.take();
     drop(ns);
     let is_first = Arc::ptr_eq(&task.tid(), &process.pid);
@@ -130,6 +132,9 @@ type Letters = Vec<(Arc<Process>, SigInfo)>;
 
 /// Turns a process without threads into a zombie, gives its children away and tells its parent.
 fn end_process(process: &Arc<Process>) {
+    if process.is_ns_init() {
+        end_namespace(process);
+    }
     process.timers.cancel();
     let exe = process.exe.lock().take();
     drop(exe);

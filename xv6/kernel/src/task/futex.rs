@@ -43,7 +43,7 @@ pub const ANY: u32 = u32::MAX;
 
 impl Key {
     fn of(task: &Task, address: usize, private: bool) -> Result<Key> {
-        if address % 4 != 0 {
+        if !address.is_multiple_of(4) {
             return Err(Errno::EINVAL.during("a misaligned futex"));
         }
         if address >= hal::user::LIMIT {

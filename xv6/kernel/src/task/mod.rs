@@ -58,6 +58,20 @@ pub fn signal_pending_current() -> bool {
     pending
 }
 
+/// Bytes moved in one system call between two looks at what else waits.
+const BREATH: usize = 64 * hal::frame::SIZE;
+
+/// For loops that move many bytes, page by page: [`breathe`]s now and then as `done` grows. True if the thread is about to die and should stop.
+pub fn breathe_after(done: usize) -> bool {
+    if done == 0 || !done.is_multiple_of(BREATH) {
+        return false;
+    }
+    breathe();
+    let mut dies = false;
+    with_current(|task| dies = fatal_signal_pending(task));
+    dies
+}
+
 /// The session of the running thread.
 pub fn session_of_current() -> Arc<Session> {
     current().process.session()

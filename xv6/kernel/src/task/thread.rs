@@ -98,7 +98,8 @@ impl Task {
             tid: SpinLock::new(Rank::Leaf, "thread id", plan.tid),
             process: plan.process,
             entity: plan.entity,
-            work: AtomicU32::new(0),
+            // Its first way to user mode looks whether the process ends or stops: that may have begun while the thread was being made.
+            work: AtomicU32::new(WORK_SIGNAL),
             parts: SpinLock::new(Rank::TaskParts, "thread parts", plan.parts),
             signals: SpinLock::new(Rank::ThreadSignals, "thread signals", plan.signals),
             charge: SpinLock::new(Rank::Charge, "cgroup charge", plan.charge),
@@ -114,6 +115,7 @@ impl Task {
             switches: [AtomicU64::new(0), AtomicU64::new(0)],
         });
         task.tid().set_task(Arc::downgrade(&task));
+        task.share_cpu_with_group();
         task
     }
 
@@ -247,6 +249,9 @@ impl Task {
     /// Sets the CPUs it may use.
     pub fn set_affinity(&self, mask: u64) {
         self.entity.set_affinity(mask);
+        // If it runs now, it moves on its next way to user mode.
+        self.set_work(WORK_RESCHEDULE);
+        hal::cpu::kick(self.last_cpu());
     }
 
     /// The signal actions.
@@ -264,12 +269,24 @@ impl Task {
 
     /// Calls `f` with the thread's place in its cgroup, under its lock (migration). `None` once it has ended, and for kernel threads.
     pub fn with_charge<R>(&self, f: impl FnOnce(&mut TaskCharge) -> R) -> Option<R> {
-        self.charge.lock().as_mut().map(f)
+        let result = self.charge.lock().as_mut().map(f);
+        self.share_cpu_with_group();
+        result
+    }
+
+    /// Tells the scheduler whose part of the CPU the thread shares: every group's but the root's, whose threads count for themselves.
+    fn share_cpu_with_group(&self) {
+        let charge = self.charge.lock();
+        let group = charge.as_ref().map(TaskCharge::group).filter(|group| !group.is_root()).cloned();
+        // Under the charge's lock, so that the last migration is the one that counts.
+        self.entity.set_group(group);
     }
 
     /// Takes the charge, at the end of the thread.
     pub(super) fn take_charge(&self) -> Option<TaskCharge> {
-        self.charge.lock().take()
+        let charge = self.charge.lock().take();
+        self.share_cpu_with_group();
+        charge
     }
 
     /// The thread name (comm).

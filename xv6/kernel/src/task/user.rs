@@ -28,8 +28,7 @@ const ILL_ILLOPN: i32 = 2;
 const BUS_ADRALN: i32 = 1;
 
 /// Runs a thread's user code until the thread ends.
-pub(super) fn run(task: &Arc<Task>, mut user: Box<UserContext>) {
-    let user = &mut *user;
+pub(super) fn run(task: &Arc<Task>, user: &mut UserContext) {
     let word = task.set_child_tid.swap(0, Ordering::Relaxed);
     if word != 0 {
         // A bad address is the program's own affair, as on Linux.

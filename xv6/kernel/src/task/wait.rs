@@ -6,21 +6,31 @@ use super::signal::{self, Signal};
 use super::{CpuTimes, Process, Task, exit};
 use crate::error::{Errno, Result};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
+
+/// Zombies looked at in one go: others may be claimed by another thread meanwhile.
+const BATCH: usize = 16;
 
 bitflags::bitflags! {
     /// wait4(2)'s and waitid(2)'s options.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    #[expect(missing_docs, reason = "wait(2) documents each")]
     pub struct WaitOptions: u32 {
+        /// Do not wait.
         const NOHANG = 1;
         /// Stopped children (`WUNTRACED` is the same).
         const STOPPED = 2;
+        /// Ended children.
         const EXITED = 4;
+        /// Continued children.
         const CONTINUED = 8;
+        /// Leave the child as it is, to be waited for again.
         const NOWAIT = 0x0100_0000;
+        /// Only children of this thread: those of the process, here.
         const NOTHREAD = 0x2000_0000;
+        /// Children whatever signal they report by.
         const ALL = 0x4000_0000;
+        /// Only children that report by another signal than `SIGCHLD`.
         const CLONE = 0x8000_0000;
     }
 }
@@ -77,7 +87,7 @@ pub fn wait(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Opt
 fn look(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Option<Report>> {
     let namespace = task.pid_ns();
     let mut found = false;
-    for child in task.process.children() {
+    for child in candidates(&task.process, which, options, &mut found) {
         let matches = match which {
             Which::Any => true,
             Which::Pid(pid) => child.pid.nr_in(&namespace) == Some(*pid),
@@ -102,6 +112,18 @@ fn look(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Option<
         }
     }
     if found { Ok(None) } else { Err(Errno::ECHILD.into()) }
+}
+
+/// The children that may have something to report. When only ends are asked for, those that live are not even cloned: a process with thousands of
+/// children may wait for them one by one.
+fn candidates(process: &Process, which: &Which, options: WaitOptions, found: &mut bool) -> Vec<Arc<Process>> {
+    let family = process.family.lock();
+    let ends_only = !options.intersects(WaitOptions::STOPPED | WaitOptions::CONTINUED);
+    if !ends_only || !matches!(which, Which::Any) {
+        return family.children.values().cloned().collect();
+    }
+    *found = family.children.values().any(|child| !child.is_zombie() && is_of_kind(child, options));
+    family.children.values().filter(|child| child.is_zombie()).take(BATCH).cloned().collect()
 }
 
 /// `__WCLONE` and `__WALL`: children that report by another signal than `SIGCHLD` are waited for only if asked.

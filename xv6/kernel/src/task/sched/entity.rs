@@ -5,13 +5,17 @@
 //! CPU time: the total is exact, taken at each switch. How much of it was in the kernel is estimated from every
 //! [`SAMPLE`]th system call and fault, since reading the clock at each would cost more than many calls do.
 //!
+//! Fairness is by cgroup first: a thread's virtual time runs faster by the number of runnable threads in its group, so that a fork bomb in a container weighs
+//! as much as one thread of the root group, each of which counts for itself.
+//!
 //! Locks: `sleep` (`Rank::TaskPhase`), inside wait queues and outside run queues. The rest is atomics written by the running CPU.
 
 use super::super::process::CpuTimes;
 use super::queue::scaled;
 use super::start::Start;
+use crate::cgroup::Cgroup;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicI8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI8, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use hal::sync::{Rank, SpinLock};
 use hal::thread::Context;
 
@@ -47,6 +51,12 @@ pub struct Entity {
     pub(super) on_cpu: AtomicBool,
     pub(super) last_cpu: AtomicUsize,
     pub(super) vruntime: AtomicU64,
+    /// How far its virtual time was before its queue's clock when it left the CPU: what it takes along to the next queue.
+    pub(super) lead: AtomicI64,
+    /// The cgroup whose runnable threads share one thread's worth of time; `None` for the root group and the kernel.
+    group: SpinLock<Option<Arc<Cgroup>>>,
+    /// How many share, as it was when the thread got the CPU.
+    sharers: AtomicU64,
     nice: AtomicI8,
     affinity: AtomicU64,
     /// Stopped by a signal (for the state letter only).
@@ -64,7 +74,7 @@ pub struct Entity {
 
 impl Entity {
     /// A thread with `context`, in no queue yet, that begins with `start` and inherits what a fork inherits.
-    pub(in super::super) fn new(context: Arc<Context>, start: Start, nice: i8, affinity: u64, vruntime: u64) -> Entity {
+    pub(in super::super) fn new(context: Arc<Context>, start: Start, nice: i8, affinity: u64, lead: i64) -> Entity {
         let sleep = Sleep { phase: Phase::Parked, token: false, interruptible: true };
         Entity {
             context,
@@ -72,7 +82,10 @@ impl Entity {
             sleep: SpinLock::new(Rank::TaskPhase, "thread phase", sleep),
             on_cpu: AtomicBool::new(false),
             last_cpu: AtomicUsize::new(hal::cpu::id()),
-            vruntime: AtomicU64::new(vruntime),
+            vruntime: AtomicU64::new(0),
+            lead: AtomicI64::new(lead),
+            group: SpinLock::new(Rank::Leaf, "scheduling group", None),
+            sharers: AtomicU64::new(1),
             nice: AtomicI8::new(nice),
             affinity: AtomicU64::new(affinity),
             stopped: AtomicBool::new(false),
@@ -116,19 +129,54 @@ impl Entity {
 
     /// Its virtual run time including the slice in progress.
     pub(super) fn vruntime_at(&self, now: u64) -> u64 {
-        self.vruntime() + scaled(now.saturating_sub(self.since.load(Ordering::Relaxed)), self.nice())
+        self.vruntime() + self.scaled(now.saturating_sub(self.since.load(Ordering::Relaxed)))
     }
 
     /// It gets a CPU.
     pub(super) fn begin(&self, now: u64) {
         self.since.store(now, Ordering::Relaxed);
+        let sharers = self.group.lock().as_ref().map_or(1, |group| group.runnable.load(Ordering::Relaxed).max(1));
+        self.sharers.store(sharers, Ordering::Relaxed);
+    }
+
+    /// `ns` of run time as virtual time: by niceness, and times the number of threads that share the group's part.
+    fn scaled(&self, ns: u64) -> u64 {
+        scaled(ns, self.nice()).saturating_mul(self.sharers.load(Ordering::Relaxed))
+    }
+
+    /// Counts the thread in its group as one more, or one less, that runs or waits for a CPU. Under the `sleep` lock.
+    pub(super) fn count_runnable(&self, more: bool) {
+        if let Some(group) = &*self.group.lock() {
+            if more {
+                group.runnable.fetch_add(1, Ordering::Relaxed);
+            } else {
+                group.runnable.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Names the cgroup whose part of the CPU the thread shares.
+    pub(in super::super) fn set_group(&self, group: Option<Arc<Cgroup>>) {
+        let old = {
+            let sleep = self.sleep.lock();
+            let counted = matches!(sleep.phase, Phase::Running | Phase::Ready);
+            if counted {
+                self.count_runnable(false);
+            }
+            let old = core::mem::replace(&mut *self.group.lock(), group);
+            if counted {
+                self.count_runnable(true);
+            }
+            old
+        };
+        drop(old);
     }
 
     /// Charges the time since [`Entity::begin`] or the last charge.
     pub(super) fn charge(&self, now: u64) {
         let ran = now.saturating_sub(self.since.swap(now, Ordering::Relaxed));
         self.runtime.fetch_add(ran, Ordering::Relaxed);
-        self.vruntime.fetch_add(scaled(ran, self.nice()), Ordering::Relaxed);
+        self.vruntime.fetch_add(self.scaled(ran), Ordering::Relaxed);
     }
 
     /// CPU time including the slice in progress.
@@ -157,7 +205,7 @@ impl Entity {
     pub fn enter_kernel(&self) -> bool {
         let entry = self.entries.load(Ordering::Relaxed);
         self.entries.store(entry.wrapping_add(1), Ordering::Relaxed);
-        let timed = entry % SAMPLE == 0;
+        let timed = entry.is_multiple_of(SAMPLE);
         if timed {
             self.sample_start.store(self.total(), Ordering::Relaxed);
         }

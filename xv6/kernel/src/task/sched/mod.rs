@@ -40,6 +40,8 @@ pub fn park(interruptible: bool, deadline: Option<u64>) {
     let task = current().expect("only a thread sleeps");
     debug_assert_eq!(hal::sync::held(), 0, "sleeping under a spin lock");
     let timer = deadline.map(|deadline| Timer::wake(deadline, task.clone()));
+    // Before anybody can wake it: a wake-up places it by what it owes.
+    settle(&task);
     let sleeps = {
         let mut sleep = task.entity.sleep.lock();
         if sleep.token {
@@ -48,6 +50,7 @@ pub fn park(interruptible: bool, deadline: Option<u64>) {
         } else {
             sleep.phase = Phase::Parked;
             sleep.interruptible = interruptible;
+            task.entity.count_runnable(false);
             true
         }
     };
@@ -58,13 +61,22 @@ pub fn park(interruptible: bool, deadline: Option<u64>) {
     drop(timer);
 }
 
+/// Notes how far the running thread has had more than its share by now.
+fn settle(task: &Task) {
+    task.entity.charge(hal::time::now_ns());
+    let vruntime = task.entity.vruntime();
+    let lead = CPUS.with(|cpu| cpu.queue.lock().lead(vruntime));
+    task.entity.lead.store(lead, Ordering::Relaxed);
+}
+
 /// Wakes a thread from [`park`], or makes its next `park` return at once. Allowed in interrupt handlers.
 pub fn unpark(task: &Arc<Task>) {
     let mut sleep = task.entity.sleep.lock();
     match sleep.phase {
         Phase::Parked => {
             sleep.phase = Phase::Ready;
-            enqueue(task, true);
+            task.entity.count_runnable(true);
+            enqueue(task);
         }
         Phase::Running | Phase::Ready => sleep.token = true,
         Phase::Dead => {}
@@ -92,7 +104,7 @@ fn choose(task: &Task) -> usize {
 }
 
 /// Puts a ready thread in a queue. The caller holds the thread's `sleep` lock.
-fn enqueue(task: &Arc<Task>, woken: bool) {
+fn enqueue(task: &Arc<Task>) {
     let now = hal::time::now_ns();
     let target = choose(task);
     let here = hal::cpu::id();
@@ -100,7 +112,7 @@ fn enqueue(task: &Arc<Task>, woken: bool) {
     let entity = &task.entity;
     {
         let mut queue = cpu.queue.lock();
-        let vruntime = if woken { queue.place(entity.vruntime()) } else { entity.vruntime().max(queue.clock()) };
+        let vruntime = queue.place(entity.lead.load(Ordering::Relaxed));
         entity.vruntime.store(vruntime, Ordering::Relaxed);
         queue.push(task.clone(), vruntime, now);
     }
@@ -129,7 +141,9 @@ fn arm_slice(cpu: &Cpu, now: u64) {
     if cpu.slice_end.load(Ordering::Relaxed) == u64::MAX {
         cpu.slice_end.store(now + SLICE, Ordering::Relaxed);
     }
-    timer::arm(now + HELP);
+    // Only an idle CPU can help.
+    let other_idle = (0..hal::cpu::MAX).any(|other| CPUS.of(other).idle.load(Ordering::Relaxed));
+    timer::arm(now + if other_idle { HELP } else { SLICE });
 }
 
 /// What the timer interrupt means to the scheduler.
@@ -165,11 +179,25 @@ pub fn kicked() {
     });
 }
 
+/// How far the running thread has had more than its share: a child begins with the same debt, so that forking is no way around it.
+pub fn lead_of_running() -> i64 {
+    let now = hal::time::now_ns();
+    let mut vruntime = 0;
+    with_current(|task| vruntime = task.entity.vruntime_at(now));
+    CPUS.with(|cpu| cpu.queue.lock().lead(vruntime)).max(0)
+}
+
 /// Lets another thread run if one should; the running one stays ready.
 pub fn reschedule() {
     let Some(task) = current() else { return };
     task.clear_work(WORK_RESCHEDULE);
     let now = hal::time::now_ns();
+    let allowed = task.entity.affinity() & online();
+    if allowed != 0 && allowed & (1 << hal::cpu::id()) == 0 {
+        // A running thread cannot be queued elsewhere: it sleeps for an instant, and wakes where it may run.
+        park(false, Some(now));
+        return;
+    }
     task.entity.charge(now);
     if CPUS.with(|cpu| cpu.queue.lock().len() == 0) {
         return;
@@ -205,7 +233,11 @@ pub fn breathe() {
 
 /// Ends the running thread: its stack must own nothing any more.
 fn exit_current() -> ! {
-    with_current_arc(|task| task.entity.sleep.lock().phase = Phase::Dead);
+    with_current_arc(|task| {
+        let mut sleep = task.entity.sleep.lock();
+        sleep.phase = Phase::Dead;
+        task.entity.count_runnable(false);
+    });
     switch_to(pick());
     unreachable!("a dead thread is never resumed");
 }
@@ -237,8 +269,10 @@ fn pick() -> Option<Arc<Task>> {
             break task;
         }
         // Its affinity changed while it waited here.
+        let lead = cpu.queue.lock().lead(task.entity.vruntime());
+        task.entity.lead.store(lead, Ordering::Relaxed);
         let _sleep = task.entity.sleep.lock();
-        enqueue(&task, false);
+        enqueue(&task);
     };
     task.entity.sleep.lock().phase = Phase::Running;
     Some(task)
@@ -257,8 +291,8 @@ fn steal(here: usize) -> Option<Arc<Task>> {
             |task: &Task| !task.entity.on_cpu.load(Ordering::Acquire) && task.entity.affinity() & (1 << here) != 0;
         if let Some((task, lead)) = queue.steal(before, movable) {
             drop(queue);
-            let clock = CPUS.of(here).queue.lock().clock();
-            task.entity.vruntime.store(clock.saturating_add(lead), Ordering::Relaxed);
+            let vruntime = CPUS.of(here).queue.lock().place(lead);
+            task.entity.vruntime.store(vruntime, Ordering::Relaxed);
             return Some(task);
         }
     }
@@ -291,7 +325,8 @@ fn switch_to(next: Option<Arc<Task>>) {
     let previous = core::mem::replace(&mut *cpu.current.lock(), next);
     if let Some(previous) = &previous {
         previous.entity.charge(now);
-        cpu.queue.lock().advance(previous.entity.vruntime());
+        let vruntime = previous.entity.vruntime();
+        cpu.queue.lock().advance(vruntime);
     }
     *cpu.previous.lock() = previous;
     hal::thread::switch_to(context);

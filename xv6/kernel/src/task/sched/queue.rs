@@ -1,7 +1,8 @@
 //! [`RunQueue`]: the threads that wait for one CPU, the one that has had the least (weighted) time first.
 //!
 //! Virtual run time is nanoseconds scaled by the weight of the thread's niceness (sched(7)). A thread that comes from a sleep is
-//! placed no further back than [`BONUS`] before the queue's own clock: it goes early, but brings no credit from its sleep.
+//! placed no further back than [`BONUS`] before the queue's own clock: it goes early, but brings no credit from its sleep. What it had too much of
+//! before its sleep it still owes afterwards.
 //! Plain data; the CPU's lock guards it.
 
 use super::super::Task;
@@ -10,7 +11,10 @@ use alloc::sync::Arc;
 use core::cmp::Ordering;
 
 /// How far before the queue's clock a woken thread may be placed, in ns.
-const BONUS: u64 = 3_000_000;
+const BONUS: i64 = 3_000_000;
+
+/// The most that a thread has to wait for having had more than its share before, in ns of virtual time.
+const DEBT: i64 = 10_000_000_000;
 
 /// The weight of niceness 0.
 const NORMAL_WEIGHT: u64 = 1024;
@@ -86,9 +90,14 @@ impl RunQueue {
         self.clock = self.clock.max(first);
     }
 
-    /// Where a thread with `vruntime` belongs when it comes from a sleep.
-    pub fn place(&self, vruntime: u64) -> u64 {
-        vruntime.clamp(self.clock.saturating_sub(BONUS), self.clock.saturating_add(BONUS))
+    /// Where a thread belongs that comes from elsewhere, `lead` before (or behind) the clock of the queue it was in last.
+    pub fn place(&self, lead: i64) -> u64 {
+        self.clock.saturating_add_signed(lead.clamp(-BONUS, DEBT))
+    }
+
+    /// How far `vruntime` is before the clock.
+    pub fn lead(&self, vruntime: u64) -> i64 {
+        vruntime.wrapping_sub(self.clock) as i64
     }
 
     /// Adds a thread that is at `vruntime`.
@@ -106,12 +115,12 @@ impl RunQueue {
 
     /// Takes, for another CPU, the first thread that has waited since `before` or longer and that `may_move` accepts; with its
     /// lead over the clock.
-    pub fn steal(&mut self, before: u64, may_move: impl Fn(&Task) -> bool) -> Option<(Arc<Task>, u64)> {
+    pub fn steal(&mut self, before: u64, may_move: impl Fn(&Task) -> bool) -> Option<(Arc<Task>, i64)> {
         let mut kept = BinaryHeap::new();
         let mut found = None;
         while let Some(node) = self.heap.pop() {
             if node.since <= before && may_move(&node.task) {
-                found = Some((node.vruntime.saturating_sub(self.clock), node.task));
+                found = Some((self.lead(node.vruntime), node.task));
                 break;
             }
             kept.push(node);
@@ -137,7 +146,8 @@ mod tests {
         let mut queue = RunQueue::new();
         queue.advance(1_000_000_000);
         assert_eq!(queue.clock(), 1_000_000_000);
-        assert!(queue.place(0) > 900_000_000);
+        assert!(queue.place(-1_000_000_000) > 900_000_000);
+        assert_eq!(queue.place(queue.lead(1_000_000_007)), 1_000_000_007);
         queue.advance(5);
         assert_eq!(queue.clock(), 1_000_000_000);
         assert_eq!(queue.len(), 0);

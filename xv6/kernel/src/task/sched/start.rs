@@ -41,7 +41,7 @@ fn run_start() {
     let task = current().expect("a fresh thread is the running one");
     let start = task.entity.start.lock().take();
     match start {
-        Some(Start::User(context)) => user::run(&task, context),
+        Some(Start::User(mut context)) => user::run(&task, &mut context),
         Some(Start::Kernel(body)) => body(),
         None => unreachable!("a thread starts once"),
     }
