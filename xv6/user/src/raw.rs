@@ -1,8 +1,9 @@
-//! The three calls that no crate offers as safe functions: a signal's disposition, fork(2), and reboot(2) with an argument.
+//! The calls that no crate offers as safe functions: a signal's disposition, fork(2), reboot(2) with an argument, and the
+//! wild calls of `probe fuzz`.
 //!
-//! This is the one file of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`]. Neighbours: `sh` and
-//! `probe` (both single-threaded when they call), `init`.
-#![expect(unsafe_code, reason = "sigaction, fork and RESTART2 have no safe wrapper; three calls, each checked here")]
+//! This is the one file of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`], [`WildCall`]. Neighbours: `sh`
+//! and `probe` (both single-threaded when they call), `init`.
+#![expect(unsafe_code, reason = "sigaction, fork, RESTART2 and wild calls have no safe wrapper; each is checked here")]
 
 use std::ffi::CStr;
 use std::io;
@@ -92,4 +93,31 @@ pub fn reboot_with(argument: &CStr) -> io::Error {
         );
     }
     io::Error::last_os_error()
+}
+
+/// A system call: its number and its arguments.
+pub type WildCall = (i64, [usize; 6]);
+
+/// How often a wild call that blocks is interrupted, in microseconds.
+const NUDGE: i64 = 5_000;
+
+/// Makes system calls with any arguments in a child made for it, until `next` gives none; the child then exits with status 0.
+/// Whatever the calls destroy is the child's; what they could do to others, `next` must not ask for.
+pub fn wild_calls(next: &mut dyn FnMut() -> Option<WildCall>) -> io::Result<Pid> {
+    match fork()? {
+        Forked::Parent(child) => Ok(child),
+        Forked::Child => {
+            set_signal(libc::SIGALRM, Disposition::Catch)?;
+            let every = libc::timeval { tv_sec: 0, tv_usec: NUDGE };
+            let timer = libc::itimerval { it_interval: every, it_value: every };
+            // SAFETY: the timer is read during the call only.
+            unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) };
+            while let Some((number, [a, b, c, d, e, f])) = next() {
+                // SAFETY: nothing can be promised of such a call, and nothing needs to be: it may break this process's memory, which
+                // nobody else shares (the fork copied it) and which ends with this loop, or with the fault that follows.
+                unsafe { libc::syscall(number, a, b, c, d, e, f) };
+            }
+            std::process::exit(0)
+        }
+    }
 }

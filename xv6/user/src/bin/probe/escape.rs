@@ -74,7 +74,10 @@ fn climb(root: Id) -> io::Result<bool> {
 /// Some folder below the root, to make it the new root.
 fn folder_inside() -> io::Result<std::path::PathBuf> {
     let folders = fs::read_dir("/")?.filter_map(Result::ok).map(|entry| entry.path());
-    folders.into_iter().find(|path| path.is_dir() && !path.is_symlink()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    folders
+        .into_iter()
+        .find(|path| path.is_dir() && !path.is_symlink())
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))
 }
 
 fn make(attempt: &str, root: Id) -> io::Result<bool> {
@@ -121,7 +124,7 @@ fn descriptors(pid: u32) -> Vec<String> {
 /// Enters the folders that `/proc` shows of each process, and climbs; refused with the last errno if none can be entered.
 fn through_proc(paths: impl Fn(u32) -> Vec<String>, root: Id) -> io::Result<bool> {
     let mut entered = false;
-    let mut refusal = io::Error::from(io::ErrorKind::NotFound);
+    let mut refusal = io::Error::from_raw_os_error(libc::ENOENT);
     for entry in fs::read_dir("/proc")?.filter_map(Result::ok) {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         for path in paths(pid) {
