@@ -43,16 +43,20 @@ fn commands_run_and_lines_continue() {
     leave(session);
 }
 
+/// Types a line and waits until `sign` is printed: the command runs.
+fn start(session: &mut PtySession, line: &str, sign: &str) {
+    session.send_line(line).expect("the terminal takes a line");
+    session.exp_string(sign).expect("the command runs");
+}
+
 #[test]
 fn control_c_ends_the_command_and_not_the_shell() {
     let mut session = shell();
-    session.send_line("sleep 100; echo not reached").expect("a line");
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    start(&mut session, "sh -c 'echo started; sleep 100'; echo not reached", "started");
     session.send_control('c').expect("a key");
     assert!(!session.exp_string("ready> ").expect("a prompt").contains("reached"));
     assert_eq!(run(&mut session, "echo $?"), "130");
-    session.send_line("while :; do :; done").expect("a line");
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    start(&mut session, "echo turning; while :; do :; done", "turning");
     session.send_control('c').expect("a key");
     session.exp_string("ready> ").expect("a prompt");
     assert_eq!(run(&mut session, "echo alive"), "alive");
@@ -60,20 +64,30 @@ fn control_c_ends_the_command_and_not_the_shell() {
 }
 
 #[test]
-fn control_z_stops_a_job_which_goes_on_in_the_background_and_comes_back() {
+fn control_z_stops_a_job_which_comes_back_to_the_terminal() {
     let mut session = shell();
-    session.send_line("sleep 100 | cat").expect("a line");
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    session.send_line("cat").expect("a line");
+    start(&mut session, "hello", "hello");
     session.send_control('z').expect("a key");
     assert!(session.exp_string("ready> ").expect("a prompt").contains("Stopped"));
-    assert!(run(&mut session, "bg").contains("sleep 100 | cat"));
-    assert!(run(&mut session, "jobs").contains("Running"));
-    session.send_line("fg").expect("a line");
-    session.exp_string("sleep 100 | cat").expect("the job's name");
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert!(run(&mut session, "jobs").contains("Stopped"));
+    start(&mut session, "fg", "cat");
+    start(&mut session, "again", "again");
     session.send_control('c').expect("a key");
     session.exp_string("ready> ").expect("a prompt");
     assert_eq!(run(&mut session, "jobs"), "");
+    leave(session);
+}
+
+#[test]
+fn a_stopped_pipeline_goes_on_in_the_background() {
+    let mut session = shell();
+    start(&mut session, "{ echo started; sleep 100; } | cat", "started");
+    session.send_control('z').expect("a key");
+    assert!(session.exp_string("ready> ").expect("a prompt").contains("Stopped"));
+    assert!(run(&mut session, "bg").contains("sleep 100; } | cat"));
+    assert!(run(&mut session, "jobs").contains("Running"));
+    assert!(run(&mut session, "kill %1; wait").is_empty());
     leave(session);
 }
 
