@@ -10,10 +10,9 @@ fn number(guest: &mut Booted, file: &str) -> u64 {
     text.trim().parse().unwrap_or_else(|_| panic!("{file}: {text:?}"))
 }
 
-/// How many tasks the host's ps shows.
-fn tasks(guest: &mut Booted) -> u64 {
-    let text = guest.ok("ls -d /proc/[0-9]* | wc -l").expect("the guest answers");
-    text.trim().parse().unwrap_or_else(|_| panic!("{text:?}"))
+/// How many processes there are. The shell itself expands the pattern: no other process comes and goes for it.
+fn tasks(guest: &mut Booted) -> usize {
+    guest.ok("echo /proc/[0-9]*").expect("the guest answers").split_whitespace().count()
 }
 
 /// Free memory in KiB.
