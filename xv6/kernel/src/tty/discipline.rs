@@ -28,6 +28,7 @@ pub enum Key {
 }
 
 /// The state of one terminal's line.
+#[derive(Default)]
 pub struct Discipline {
     /// The settings it obeys; changed through [`Discipline::set_termios`].
     termios: Termios,
@@ -45,21 +46,6 @@ pub struct Discipline {
     column: usize,
     /// The column at which the edited line began.
     line_start: usize,
-}
-
-impl Default for Discipline {
-    fn default() -> Discipline {
-        Discipline {
-            termios: Termios::default(),
-            edit: Vec::new(),
-            ready: VecDeque::new(),
-            lines: VecDeque::new(),
-            literal: false,
-            stopped: false,
-            column: 0,
-            line_start: 0,
-        }
-    }
 }
 
 impl Discipline {
