@@ -111,7 +111,7 @@ impl<'a> ReadBuf<'a> {
             }
             Target::User(user) => user.advance(len, |va, at, len| {
                 let bytes = &bytes[at..at + len];
-                copy_with(va, len, |done| hal::user::write(va + done, &bytes[done..]))
+                copy_with(va, len, |part| hal::user::write(va + part.start, &bytes[part]))
             })?,
         };
         Ok(self.moved(moved))
@@ -126,7 +126,7 @@ impl<'a> ReadBuf<'a> {
                 len
             }
             Target::User(user) => user.advance(len, |va, at, len| {
-                copy_with(va, len, |done| frame.copy_to_user(off + at + done, va + done, len - done))
+                copy_with(va, len, |part| frame.copy_to_user(off + at + part.start, va + part.start, part.len()))
             })?,
         };
         Ok(self.moved(moved))
@@ -207,7 +207,7 @@ impl<'a> WriteBuf<'a> {
             }
             Origin::User(user) => user.advance(len, |va, at, len| {
                 let buf = &mut buf[at..at + len];
-                copy_with(va, len, |done| hal::user::read(va + done, &mut buf[done..]))
+                copy_with(va, len, |part| hal::user::read(va + part.start, &mut buf[part]))
             })?,
         };
         Ok(self.moved(moved))
@@ -222,7 +222,7 @@ impl<'a> WriteBuf<'a> {
                 len
             }
             Origin::User(user) => user.advance(len, |va, at, len| {
-                copy_with(va, len, |done| frame.copy_from_user(off + at + done, va + done, len - done))
+                copy_with(va, len, |part| frame.copy_from_user(off + at + part.start, va + part.start, part.len()))
             })?,
         };
         Ok(self.moved(moved))

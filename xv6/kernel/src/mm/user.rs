@@ -10,6 +10,7 @@ use crate::error::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 use hal::user::Fault;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -34,26 +35,28 @@ fn resolve(fault: Fault) -> bool {
     fault.addr < hal::user::LIMIT && current_space().is_some_and(|space| space.handle_fault(fault.addr, access).is_ok())
 }
 
-/// Runs `copy(done)` (which copies from `done` to the end) until it succeeds, repairing the faults on the way. Returns how many of the
-/// `len` bytes at `va` were copied for sure.
+/// The most that one step of hal's copies moves: a step that touches the page that faults has moved nothing of the page before it.
+const STEP: usize = 64;
+
+/// Runs `copy(range)` over the `len` bytes at `va` until all are copied, repairing the faults on the way. Returns how many were copied.
 pub(super) fn copy_with(
     va: usize,
     len: usize,
-    mut copy: impl FnMut(usize) -> core::result::Result<(), Fault>,
+    mut copy: impl FnMut(Range<usize>) -> core::result::Result<(), Fault>,
 ) -> usize {
     let mut done = 0;
     let mut tries = 0;
-    if len == 0 {
+    if len == 0 || va.checked_add(len).is_none_or(|end| end > hal::user::LIMIT) {
         return 0;
     }
-    if va.checked_add(len).is_none_or(|end| end > hal::user::LIMIT) {
-        return 0;
-    }
-    while let Err(fault) = copy(done) {
-        // Copies ascend, so all before the page that faulted is done.
+    while let Err(fault) = copy(done..len) {
+        tries += 1;
+        // Copies ascend, so all before the page that faulted is done, but for the step that touched both.
         let reached = (fault.addr & !(hal::frame::SIZE - 1)).saturating_sub(va).min(len);
-        tries = if reached > done { 0 } else { tries + 1 };
-        done = done.max(reached);
+        if reached > done && copy(reached.saturating_sub(STEP).max(done)..reached).is_ok() {
+            done = reached;
+            tries = 0;
+        }
         if tries > TRIES || !resolve(fault) {
             return done;
         }
@@ -68,12 +71,12 @@ fn all(copied: usize, len: usize) -> Result<()> {
 /// Copies user memory at `addr` into `buf`; `EFAULT` unless all of it is readable.
 pub fn read_bytes(addr: usize, buf: &mut [u8]) -> Result<()> {
     let len = buf.len();
-    all(copy_with(addr, len, |done| hal::user::read(addr + done, &mut buf[done..])), len)
+    all(copy_with(addr, len, |part| hal::user::read(addr + part.start, &mut buf[part])), len)
 }
 
 /// Copies `bytes` to user memory at `addr`; `EFAULT` unless all of it is writable.
 pub fn write_bytes(addr: usize, bytes: &[u8]) -> Result<()> {
-    all(copy_with(addr, bytes.len(), |done| hal::user::write(addr + done, &bytes[done..])), bytes.len())
+    all(copy_with(addr, bytes.len(), |part| hal::user::write(addr + part.start, &bytes[part])), bytes.len())
 }
 
 /// Reads a plain value.
