@@ -42,7 +42,16 @@ const STEP: usize = 64;
 pub(super) fn copy_with(
     va: usize,
     len: usize,
+    copy: impl FnMut(Range<usize>) -> core::result::Result<(), Fault>,
+) -> usize {
+    copy_repairing(va, len, copy, resolve)
+}
+
+fn copy_repairing(
+    va: usize,
+    len: usize,
     mut copy: impl FnMut(Range<usize>) -> core::result::Result<(), Fault>,
+    repair: impl Fn(Fault) -> bool,
 ) -> usize {
     let mut done = 0;
     let mut tries = 0;
@@ -57,7 +66,7 @@ pub(super) fn copy_with(
             done = reached;
             tries = 0;
         }
-        if tries > TRIES || !resolve(fault) {
+        if tries > TRIES || !repair(fault) {
             return done;
         }
     }
@@ -150,4 +159,47 @@ pub fn word<T>(addr: usize, mut access: impl FnMut(usize) -> core::result::Resul
         4,
     )?;
     value.ok_or(Errno::EFAULT.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::copy_repairing;
+    use alloc::vec;
+    use core::cell::Cell;
+    use hal::user::Fault;
+
+    /// Copies in steps of 8 bytes to `VA`, as hal does; pages from `mapped` on fault, and a step that touches one moves nothing.
+    fn copy(len: usize, pages_there: usize) -> (usize, usize) {
+        const VA: usize = 0x1_0ffb;
+        let mapped = Cell::new(1);
+        let mut seen = vec![false; len];
+        let copied = copy_repairing(
+            VA,
+            len,
+            |part| {
+                for at in part.clone().step_by(8) {
+                    let step = at..(at + 8).min(part.end);
+                    let end = 0x1_0000 + mapped.get() * 0x1000;
+                    if VA + step.end > end {
+                        return Err(Fault { addr: end.max(VA + step.start), write: true });
+                    }
+                    seen[step].fill(true);
+                }
+                Ok(())
+            },
+            |_| {
+                mapped.set(mapped.get() + 1);
+                mapped.get() <= pages_there
+            },
+        );
+        (copied, seen.iter().take_while(|&&byte| byte).count())
+    }
+
+    #[test]
+    fn every_byte_is_copied_across_pages_that_fault() {
+        assert_eq!(copy(3 * 4096, 9), (3 * 4096, 3 * 4096));
+        assert_eq!(copy(5, 1), (5, 5));
+        assert_eq!(copy(100, 1), (5, 5));
+        assert_eq!(copy(9000, 2), (5 + 4096, 5 + 4096));
+    }
 }
