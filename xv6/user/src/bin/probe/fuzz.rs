@@ -221,16 +221,20 @@ pub fn run(plan: &Plan, out: &mut Out) -> Result<u8, Failure> {
 }
 
 fn batches(plan: &Plan, isolated: bool, out: &mut Out) -> Result<u8, Failure> {
-    let folder = std::env::temp_dir().join(format!("fuzz.{}", std::process::id()));
+    let base = std::env::temp_dir().join(format!("fuzz.{}", std::process::id()));
     let (mut done, mut broken, mut hung) = (0, 0, 0);
     let count = plan.calls.div_ceil(BATCH);
     for batch in plan.from..plan.from + count {
+        // A folder of its own: what one batch has left may not be removable.
+        let folder = base.join(batch.to_string());
         prepare(&folder).about(&folder)?;
         match end_of(child(plan.seed, batch, isolated, &folder)?)? {
             Some(status) if status.exit_status() == Some(0) => done += 1,
             Some(_) => broken += 1,
             None => hung += 1,
         }
+        std::env::set_current_dir("/").about("/")?;
+        clear(&folder, isolated);
         // Orphans of the batch are ours in a pid namespace of our own.
         while let Ok(Some(_)) = rustix::process::wait(WaitOptions::NOHANG) {}
         if (batch + 1 - plan.from).is_multiple_of(PROGRESS) {
@@ -238,16 +242,13 @@ fn batches(plan: &Plan, isolated: bool, out: &mut Out) -> Result<u8, Failure> {
             out.flush()?;
         }
     }
-    std::env::set_current_dir("/").about("/")?;
-    clear(&folder);
+    clear(&base, isolated);
     writeln!(out, "fuzz\t{count} batches of {BATCH} calls: {done} whole, {broken} broken, {hung} hung")?;
     Ok(0)
 }
 
-/// A fresh folder with something of each kind in it.
+/// A fresh folder with something of each kind in it, as the current one.
 fn prepare(folder: &std::path::Path) -> io::Result<()> {
-    std::env::set_current_dir("/")?;
-    clear(folder);
     fs::create_dir_all(folder.join("d"))?;
     std::env::set_current_dir(folder)?;
     fs::write("a", [0x61; 5000])?;
@@ -256,11 +257,15 @@ fn prepare(folder: &std::path::Path) -> io::Result<()> {
     std::os::unix::fs::symlink("loop", "loop")
 }
 
-/// Removes what a batch has left, however strange its modes and mounts are.
-fn clear(folder: &std::path::Path) {
-    // What cannot be removed is told by `prepare`, which then fails.
-    let _ = rustix::mount::unmount(folder.join("d"), rustix::mount::UnmountFlags::DETACH);
-    let _ = rustix::mount::unmount(folder, rustix::mount::UnmountFlags::DETACH);
+/// Removes what a batch has left, as far as that can be done: its mounts first, where they can only be the batch's.
+fn clear(folder: &std::path::Path, isolated: bool) {
+    if isolated {
+        for mount in user::mounts::all().unwrap_or_default().iter().rev() {
+            if std::path::Path::new(&mount.target).starts_with(folder) {
+                let _ = rustix::mount::unmount(mount.target.as_str(), rustix::mount::UnmountFlags::DETACH);
+            }
+        }
+    }
     let _ = fs::remove_dir_all(folder);
 }
 
