@@ -51,6 +51,22 @@ fn run_takes_images_from_the_host() {
 }
 
 #[test]
+fn a_disk_of_ones_own_keeps_what_is_written() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let disk = dir.path().join("mine.img");
+    let disk = disk.to_str().expect("a plain path");
+    let (_, stderr, status) =
+        in_turn(&mut harness(&["run", "--disk", disk, "--", "sh", "-c", "echo kept > /root/file"]));
+    assert_eq!(status, 0, "{stderr}");
+    let (stdout, ..) = in_turn(&mut harness(&["run", "--disk", disk, "--", "cat", "/root/file"]));
+    assert_eq!(stdout, "kept\n");
+    let (_, _, status) = in_turn(&mut harness(&["run", "--", "cat", "/root/file"]));
+    assert_eq!(status, 1, "the control: every other machine begins with the built disk");
+    let report = fsbuild::root::check(disk.as_ref()).expect("it is read");
+    assert_eq!(report.problems, Vec::<String>::new());
+}
+
+#[test]
 fn a_shell_reads_a_script_from_a_pipe() {
     let (stdout, stderr, status) = in_turn(harness(&["shell"]).write_stdin("echo si\"x\"ty\n"));
     assert!(stdout.contains("# sixty\n"), "{stdout}{stderr}");
