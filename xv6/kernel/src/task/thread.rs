@@ -52,6 +52,7 @@ pub struct Task {
     pub(super) parts: SpinLock<Parts>,
     pub(super) signals: SpinLock<ThreadSignals>,
     charge: SpinLock<Option<TaskCharge>>,
+    #[cfg_attr(not(debug_assertions), expect(dead_code, reason = "only debug builds check the lock order"))]
     pub(super) held: locks::Held,
     comm: SpinLock<[u8; 16]>,
     /// set_tid_address(2).

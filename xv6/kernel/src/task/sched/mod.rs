@@ -31,7 +31,7 @@ const SLICE: u64 = 3_000_000;
 /// How long a thread waits in a queue before an idle CPU is asked to take it, in ns.
 const HELP: u64 = 500_000;
 /// A thread that came into its queue more recently than this is not stolen, in ns.
-const STEAL_AGE: u64 = 100_000;
+const STEAL_AGE: u64 = 250_000;
 /// How much less virtual time a woken thread must have had to take the CPU at once, in ns.
 const WAKE_MARGIN: u64 = 1_000_000;
 
@@ -155,7 +155,10 @@ pub fn tick(now: u64) {
         }
         let here = hal::cpu::id();
         let idle = (0..hal::cpu::MAX).find(|&other| other != here && CPUS.of(other).idle.load(Ordering::Relaxed));
-        if let Some(other) = idle {
+        // Waking another CPU takes the host long: only for somebody who has really waited.
+        if let Some(other) = idle
+            && cpu.queue.lock().has_waited(now.saturating_sub(STEAL_AGE))
+        {
             hal::cpu::kick(other);
         }
         let end = cpu.slice_end.load(Ordering::Relaxed);

@@ -79,6 +79,11 @@ impl RunQueue {
         self.heap.len()
     }
 
+    /// Whether somebody has waited here since `before` or longer.
+    pub fn has_waited(&self, before: u64) -> bool {
+        self.heap.iter().any(|node| node.since <= before)
+    }
+
     /// The queue's clock.
     pub fn clock(&self) -> u64 {
         self.clock
