@@ -31,11 +31,11 @@ fn getpid(call: &mut Call<'_>) -> Result<usize> {
 }
 
 fn gettid(call: &mut Call<'_>) -> Result<usize> {
-    Ok(call.task.tid().own() as usize)
+    Ok(call.task.own_number() as usize)
 }
 
 fn getppid(call: &mut Call<'_>) -> Result<usize> {
-    Ok(call.task.process.parent_nr(&call.task.pid_ns()) as usize)
+    Ok(call.task.process.own_parent_nr() as usize)
 }
 
 fn set_tid_address(call: &mut Call<'_>) -> Result<usize> {

@@ -262,11 +262,8 @@ fn publish(task: &Arc<Task>, child: &Arc<Task>, flags: CloneFlags) -> Result<()>
             if flags.contains(CloneFlags::PARENT) { task.process.parent() } else { Some(task.process.clone()) };
         let Some(parent) = parent else { return Err(Errno::EINVAL.into()) };
         let group = task.process.group();
-        {
-            let mut family = process.family.lock();
-            family.parent = Arc::downgrade(&parent);
-            family.group = group.clone();
-        }
+        process.set_parent(Some(&parent));
+        process.family.lock().group = group.clone();
         group.add(process);
         parent.family.lock().children.insert(process.pid.global(), process.clone());
         process.publish();

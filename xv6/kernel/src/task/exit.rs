@@ -201,7 +201,7 @@ fn end_process(process: &Arc<Process>) {
 /// Gives `child` of the ending `process` to its new parent. Under the tree lock.
 fn adopt(process: &Arc<Process>, child: Arc<Process>, letters: &mut Letters, dead: &mut Vec<Arc<Process>>) {
     let reaper = find_reaper(process, &child);
-    child.family.lock().parent = reaper.as_ref().map_or_else(Weak::new, Arc::downgrade);
+    child.set_parent(reaper.as_ref());
     if let Some(number) = Signal::new(u32::from(child.parent_death_signal.load(Ordering::Relaxed))) {
         letters.push((child.clone(), SigInfo::kernel(number)));
     }
@@ -295,7 +295,7 @@ pub(super) fn reap(process: &Arc<Process>) -> bool {
         }
         let group = process.group();
         group.remove(process);
-        process.family.lock().parent = Weak::new();
+        process.set_parent(None);
         process.pid.set_process(Weak::new());
         parent
     };

@@ -77,6 +77,8 @@ pub struct Process {
     /// When it started, on the monotonic clock.
     pub start_ns: u64,
     pub(super) family: SpinLock<Family>,
+    /// The parent's number in this process's own namespace, 0 if it has none there: getppid(2) takes no lock.
+    parent_number: AtomicU32,
     pub(super) threads: SpinLock<Threads>,
     pub(super) signals: SpinLock<ProcessSignals>,
     pub(super) limits: SpinLock<Limits>,
@@ -132,6 +134,7 @@ impl Process {
         Arc::new(Process {
             start_ns: hal::time::now_ns(),
             family: SpinLock::new(Rank::Task, "process family", family),
+            parent_number: AtomicU32::new(0),
             threads: SpinLock::new(Rank::Threads, "thread list", Threads::default()),
             signals: SpinLock::new(Rank::ProcessSignals, "process signals", ProcessSignals::default()),
             limits: SpinLock::new(Rank::Leaf, "resource limits", limits),
@@ -173,6 +176,23 @@ impl Process {
     /// The parent's number as `namespace` sees it; 0 if it does not.
     pub fn parent_nr(&self, namespace: &PidNamespace) -> u32 {
         self.parent().map_or(0, |parent| parent.pid.nr_or_zero(namespace))
+    }
+
+    /// The parent's number in the process's own namespace; 0 if it is not seen there.
+    pub fn own_parent_nr(&self) -> u32 {
+        self.parent_number.load(Ordering::Relaxed)
+    }
+
+    /// Names the parent. Under the tree lock.
+    pub(super) fn set_parent(&self, parent: Option<&Arc<Process>>) {
+        let number = match (parent, self.pid.namespace()) {
+            (Some(parent), Some(namespace)) => parent.pid.nr_or_zero(namespace),
+            _ => 0,
+        };
+        self.parent_number.store(number, Ordering::Relaxed);
+        let new = parent.map_or_else(Weak::new, Arc::downgrade);
+        let old = core::mem::replace(&mut self.family.lock().parent, new);
+        drop(old);
     }
 
     /// The children, zombies too, oldest first by pid.

@@ -44,6 +44,8 @@ impl Parts {
 /// A thread.
 pub struct Task {
     tid: SpinLock<Arc<Pid>>,
+    /// Its number in its own namespace: gettid(2) takes no lock.
+    number: AtomicU32,
     /// The thread group it belongs to.
     pub process: Arc<Process>,
     /// What the scheduler keeps.
@@ -96,6 +98,7 @@ pub(super) struct Blueprint {
 impl Task {
     pub(super) fn new(plan: Blueprint) -> Arc<Task> {
         let task = Arc::new(Task {
+            number: AtomicU32::new(plan.tid.own()),
             tid: SpinLock::new(Rank::Leaf, "thread id", plan.tid),
             process: plan.process,
             entity: plan.entity,
@@ -125,8 +128,14 @@ impl Task {
         self.tid.lock().clone()
     }
 
+    /// The thread id in its own namespace.
+    pub fn own_number(&self) -> u32 {
+        self.number.load(Ordering::Relaxed)
+    }
+
     pub(super) fn set_tid(self: &Arc<Self>, pid: &Arc<Pid>) {
         pid.set_task(Arc::downgrade(self));
+        self.number.store(pid.own(), Ordering::Relaxed);
         let old = core::mem::replace(&mut *self.tid.lock(), pid.clone());
         drop(old);
     }
