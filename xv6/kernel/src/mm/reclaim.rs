@@ -159,12 +159,15 @@ fn sweep(cache: &Arc<PageCache>, mapped_too: bool) {
     }
 }
 
+/// The largest allocation for which a process is ended rather than an error returned, in pages: what threads, page tables and pipes need.
+const SMALL: usize = 64;
+
 /// Admission of a kernel allocation whose size a user chooses: makes sure that `bytes` more can be had without eating into the
-/// kernel's reserve, reclaiming cached pages if need be; else `ENOMEM`.
+/// kernel's reserve, reclaiming cached pages if need be. `ENOMEM` if that is not enough; a small need ends the biggest process first. May sleep.
 pub fn reserve(bytes: usize) -> Result<()> {
     let pages = bytes.div_ceil(hal::frame::SIZE);
     if frames::has_room(pages) || reclaim(pages) {
         return Ok(());
     }
-    Err(Errno::ENOMEM.during("admitting a kernel allocation"))
+    if pages <= SMALL { make_room(pages) } else { Err(Errno::ENOMEM.during("admitting a kernel allocation")) }
 }

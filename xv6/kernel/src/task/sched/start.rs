@@ -26,6 +26,8 @@ pub enum Start {
 
 /// A context for a new thread; `ENOMEM` without memory for its stack.
 pub fn new_context() -> Result<Arc<Context>> {
+    // Threads stop before they eat what the kernel keeps back for itself.
+    crate::mm::reserve((STACK_PAGES + 2) * hal::frame::SIZE)?;
     Context::new(STACK_PAGES, Box::new(first)).map(Arc::new).ok_or(Errno::ENOMEM.during("making a kernel stack"))
 }
 
