@@ -5,7 +5,7 @@ use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::user as memory;
 use crate::task::signal::{
-    self, AltStack, SI_QUEUE, SI_TKILL, SI_USER, SIGINFO_BYTES, SigAction, SigData, SigInfo, SigSet, Signal,
+    self, AltStack, SI_TKILL, SI_USER, SIGINFO_BYTES, SigAction, SigData, SigInfo, SigSet, Signal,
 };
 use crate::task::{Process, Task, pidfd, sched};
 use alloc::sync::Arc;
@@ -226,7 +226,7 @@ fn tgkill(call: &mut Call<'_>) -> Result<usize> {
 }
 
 /// A `siginfo_t` that a program made up. It may not pretend to be the kernel's, nor kill(2)'s, towards others.
-fn read_info(call: &Call<'_>, address: usize, signal: Option<Signal>, to_self: bool) -> Result<Option<SigInfo>> {
+fn read_info(address: usize, signal: Option<Signal>, to_self: bool) -> Result<Option<SigInfo>> {
     let bytes: [u8; SIGINFO_BYTES] = memory::read(address)?;
     let code = i32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
     if (code >= 0 || code == SI_TKILL) && !to_self {
@@ -234,7 +234,6 @@ fn read_info(call: &Call<'_>, address: usize, signal: Option<Signal>, to_self: b
     }
     let mut rest = [0; SIGINFO_BYTES - 16];
     rest.copy_from_slice(&bytes[16..]);
-    debug_assert!(SI_QUEUE < 0 && call.args.len() == 6);
     Ok(signal.map(|signal| SigInfo { signal, code, data: SigData::Raw(rest) }))
 }
 
@@ -242,7 +241,7 @@ fn rt_sigqueueinfo(call: &mut Call<'_>) -> Result<usize> {
     let [pid, number, info, ..] = call.args;
     let signal = signal_arg(number)?;
     let target = find_process(call, pid)?;
-    let info = read_info(call, info, signal, Arc::ptr_eq(&target, &call.task.process))?;
+    let info = read_info(info, signal, Arc::ptr_eq(&target, &call.task.process))?;
     signal::may_signal(call.task, &target, signal)?;
     match info {
         Some(info) => signal::send_as_user(call.task, &target, None, info).map(|()| 0),
@@ -254,7 +253,7 @@ fn rt_tgsigqueueinfo(call: &mut Call<'_>) -> Result<usize> {
     let [tgid, tid, number, info, ..] = call.args;
     let signal = signal_arg(number)?;
     let to_self = call.task.process.pid.own() as usize == tgid;
-    let info = read_info(call, info, signal, to_self)?;
+    let info = read_info(info, signal, to_self)?;
     send_to_thread(call, Some(tgid), tid, signal, info)
 }
 
@@ -275,7 +274,7 @@ fn pidfd_send_signal(call: &mut Call<'_>) -> Result<usize> {
     if info == 0 {
         return send(call.task, &target, signal).map(|()| 0);
     }
-    let info = read_info(call, info, signal, Arc::ptr_eq(&target, &call.task.process))?;
+    let info = read_info(info, signal, Arc::ptr_eq(&target, &call.task.process))?;
     signal::may_signal(call.task, &target, signal)?;
     match info {
         Some(info) => signal::send_as_user(call.task, &target, None, info).map(|()| 0),

@@ -4,6 +4,7 @@
 //! no signal wants the parent's attention; a failure before that drops what was made. Locks: `process::tree` while publishing.
 
 use super::process;
+use super::rlimit::{INFINITY, Resource};
 use super::sched::{self, Start};
 use super::signal::ThreadSignals;
 use super::thread::{Blueprint, Parts, WORK_SIGNAL};
@@ -11,7 +12,7 @@ use super::{Cap, Pid, Process, Task, pidfd};
 use crate::cgroup;
 use crate::error::{Errno, Result};
 use crate::mm::user as memory;
-use crate::ns::{self, CloneNs};
+use crate::ns::{self, CloneNs, PidNamespace};
 use crate::sync::WaitQueue;
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
@@ -127,6 +128,7 @@ pub fn clone(task: &Arc<Task>, user: &UserContext, args: &CloneArgs) -> Result<u
         return Err(Errno::EINVAL.during("unknown clone flags"));
     }
     check(task, flags, namespaces, args)?;
+    check_user_limit(task)?;
     let charge = cgroup::charge_task(&task.cgroup())?;
     let parts = share_parts(task, flags, namespaces)?;
     let pid_ns = parts.ns.as_ref().map_or_else(|| task.pid_ns(), |ns| ns.pid_for_children.clone());
@@ -200,6 +202,21 @@ pub fn clone(task: &Arc<Task>, user: &UserContext, args: &CloneArgs) -> Result<u
         vfork.wait(task);
     }
     Ok(number as usize)
+}
+
+/// `RLIMIT_NPROC`: a user other than root may have so many threads, the machine over. They are only counted where there is such a limit.
+fn check_user_limit(task: &Task) -> Result<()> {
+    let (most, _) = task.process.limit(Resource::Processes);
+    let cred = task.cred();
+    if most == INFINITY || cred.uid == 0 || cred.capable(Cap::SysResource) || cred.capable(Cap::SysAdmin) {
+        return Ok(());
+    }
+    let all = process::all_in(PidNamespace::initial());
+    let owned = all.iter().filter(|process| process.cred().is_some_and(|theirs| theirs.uid == cred.uid));
+    if owned.map(|process| process.thread_count() as u64).sum::<u64>() >= most {
+        return Err(Errno::EAGAIN.during("making a thread beyond RLIMIT_NPROC"));
+    }
+    Ok(())
 }
 
 /// What the child shares with the parent, and what it gets a copy of.

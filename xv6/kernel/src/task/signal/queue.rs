@@ -1,13 +1,20 @@
 //! Pending signals of a thread or a process: at most one of each standard signal, real-time ones in order and bounded.
 //!
-//! Plain data; its owner's lock guards it.
+//! A queue is guarded by its owner's lock; the number of queued real-time signals of the whole machine is an atomic.
 
 use super::{SigInfo, SigSet, Signal};
 use crate::error::{Errno, Result};
 use alloc::collections::VecDeque;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Most real-time signals one queue holds (`RLIMIT_SIGPENDING` is per user on Linux).
 const QUEUE_MAX: usize = 1024;
+
+/// Most real-time signals that all queues hold together: they are kernel memory that any program may ask for.
+const TOTAL_MAX: usize = 32 * 1024;
+
+/// Real-time signals queued now.
+static TOTAL: AtomicUsize = AtomicUsize::new(0);
 
 /// Signals waiting to be delivered.
 #[derive(Default)]
@@ -28,8 +35,15 @@ impl Pending {
         if !signal.is_realtime() && self.set.has(signal) {
             return Ok(());
         }
-        if signal.is_realtime() && self.infos.len() >= QUEUE_MAX {
-            return Err(Errno::EAGAIN.during("queueing a real-time signal"));
+        if signal.is_realtime() {
+            let full = || Errno::EAGAIN.during("queueing a real-time signal");
+            if self.infos.len() >= QUEUE_MAX {
+                return Err(full());
+            }
+            if TOTAL.fetch_add(1, Ordering::Relaxed) >= TOTAL_MAX {
+                TOTAL.fetch_sub(1, Ordering::Relaxed);
+                return Err(full());
+            }
         }
         self.set = self.set.with(signal);
         self.infos.push_back(info);
@@ -42,6 +56,7 @@ impl Pending {
         let signal = ready.and(SigSet::SYNCHRONOUS).first().or_else(|| ready.first())?;
         let index = self.infos.iter().position(|info| info.signal == signal)?;
         let info = self.infos.remove(index)?;
+        forget(&info);
         if !self.infos.iter().any(|info| info.signal == signal) {
             self.set = self.set.without(SigSet::only(signal));
         }
@@ -51,7 +66,13 @@ impl Pending {
     /// Forgets the signals in `signals`.
     pub fn discard(&mut self, signals: SigSet) {
         if !self.set.and(signals).is_empty() {
-            self.infos.retain(|info| !signals.has(info.signal));
+            self.infos.retain(|info| {
+                let stays = !signals.has(info.signal);
+                if !stays {
+                    forget(info);
+                }
+                stays
+            });
             self.set = self.set.without(signals);
         }
     }
@@ -59,6 +80,19 @@ impl Pending {
     /// Whether `signal` is pending.
     pub fn has(&self, signal: Signal) -> bool {
         self.set.has(signal)
+    }
+}
+
+/// Uncounts a signal that leaves its queue.
+fn forget(info: &SigInfo) {
+    if info.signal.is_realtime() {
+        TOTAL.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.infos.iter().for_each(forget);
     }
 }
 
