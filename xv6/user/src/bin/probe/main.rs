@@ -2,9 +2,10 @@
 //! `WHAT<TAB>RESULT`, so that a test reads what a person would see.
 //!
 //! `escape.rs` tries to leave the root folder, `errno.rs` makes one system call and names its errno, `load.rs` uses resources
-//! up, `fuzz.rs` makes wild calls, `bench.rs` measures; this file reads the command line and has the small ones.
+//! up, `bomb.rs` does so by the number, `fuzz.rs` makes wild calls, `bench.rs` measures; this file reads the command line and has the small ones.
 
 mod bench;
+mod bomb;
 mod errno;
 mod escape;
 mod fuzz;
@@ -19,7 +20,7 @@ use user::{Args, Failure, Out};
 
 const USAGE: &str = "probe ids | signal PID [SIGNAL] | open PATH | escape [DIR] | chroot-escape [DIR] | fchdir-escape [DIR] | \
 proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | fill PATH [--remove] | spin [SECONDS] | \
-threads N | fuzz [--calls N] [--seed S] [--from BATCH] [--any-kernel] | bench [--list] [NAME...]";
+threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs] [--keep] | fuzz [--calls N] [--seed S] [--from BATCH] [--any-kernel] | bench [--list] [NAME...]";
 
 fn main() -> ExitCode {
     user::run("probe", USAGE, body)
@@ -57,6 +58,10 @@ fn body(args: &mut Args, out: &mut Out) -> Result<u8, Failure> {
         ("spin", []) => load::spin(None),
         ("spin", [seconds]) => load::spin(Some(number(args, seconds))),
         ("threads", [count]) => load::threads(number(args, count), out),
+        ("bomb", options) => {
+            let Some(plan) = bomb::Plan::read(options) else { args.usage_error() };
+            bomb::run(&plan, out)
+        }
         ("fuzz", options) => {
             let Some(plan) = fuzz::Plan::read(options) else { args.usage_error() };
             fuzz::run(&plan, out)
