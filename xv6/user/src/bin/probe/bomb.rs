@@ -103,7 +103,7 @@ impl Plan {
 pub fn run(plan: &Plan, out: &mut Out) -> Result<u8, Failure> {
     if plan.tmpfs {
         private_mounts()?;
-        mount(&plan.folder).about(&plan.folder.display().to_string())?;
+        mount(&plan.folder).about(plan.folder.display().to_string())?;
     }
     match plan.kind.as_str() {
         "fds" => files(plan, out, |_| Ok(fs::File::open("/dev/null")?.into()))?,
@@ -164,14 +164,20 @@ fn mount(folder: &std::path::Path) -> io::Result<()> {
     Ok(rustix::mount::mount("tmpfs", folder, "tmpfs", MountFlags::empty(), c"")?)
 }
 
-/// One tmpfs upon the other.
+/// A tmpfs full of mount points, each with a tmpfs of its own.
 fn mounts(plan: &Plan, out: &mut Out) -> Result<(), Failure> {
     private_mounts()?;
-    let made = plan.fill(out, |_| mount(&plan.folder))?;
+    mount(&plan.folder).about(plan.folder.display().to_string())?;
+    let made = plan.fill(out, |number| {
+        let point = plan.folder.join(number.to_string());
+        fs::create_dir(&point)?;
+        mount(&point).map(|()| point)
+    })?;
     if !plan.keep {
-        for () in made {
-            rustix::mount::unmount(&plan.folder, UnmountFlags::DETACH).about("umount")?;
+        for point in made {
+            rustix::mount::unmount(&point, UnmountFlags::empty()).about("umount")?;
         }
+        rustix::mount::unmount(&plan.folder, UnmountFlags::empty()).about("umount")?;
     }
     Ok(())
 }
@@ -228,7 +234,7 @@ fn nested(plan: &Plan, out: &mut Out) -> Result<(), Failure> {
             tell("ok");
             std::process::exit(0);
         }
-        match unshare(spaces).map_err(io::Error::from).and_then(|()| fork()) {
+        match unshare(spaces).map_err(io::Error::from).and_then(|()| be_root()).and_then(|()| fork()) {
             Ok(Forked::Child) => tell("."),
             Ok(Forked::Parent(child)) => {
                 let _ = rustix::process::waitpid(Some(child), WaitOptions::empty());
@@ -241,6 +247,13 @@ fn nested(plan: &Plan, out: &mut Out) -> Result<(), Failure> {
         }
         level += 1;
     }
+}
+
+/// Maps root of this process's new user namespace: whoever is nobody there may make none below it (user_namespaces(7)).
+fn be_root() -> io::Result<()> {
+    fs::write("/proc/self/uid_map", "0 0 1")?;
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/gid_map", "0 0 1")
 }
 
 /// Threads that all wait.
