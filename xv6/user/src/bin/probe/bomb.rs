@@ -40,17 +40,16 @@ pub struct Plan {
     kind: String,
     limit: u64,
     folder: PathBuf,
-    /// Whether `folder` gets a tmpfs that only this process sees.
-    tmpfs: bool,
+    /// `folder` gets a tmpfs with so many inodes that only this process sees.
+    tmpfs: Option<u32>,
     keep: bool,
 }
 
 impl Plan {
-    /// Reads `KIND [--limit N] [--in DIR] [--tmpfs] [--keep]`.
+    /// Reads `KIND [--limit N] [--in DIR] [--tmpfs INODES] [--keep]`.
     pub fn read(words: &[&str]) -> Option<Plan> {
         let (kind, mut rest) = words.split_first()?;
-        let mut plan =
-            Plan { kind: (*kind).to_owned(), limit: u64::MAX, folder: ".".into(), tmpfs: false, keep: false };
+        let mut plan = Plan { kind: (*kind).to_owned(), limit: u64::MAX, folder: ".".into(), tmpfs: None, keep: false };
         loop {
             rest = match rest {
                 [] => return KINDS.contains(kind).then_some(plan),
@@ -62,8 +61,8 @@ impl Plan {
                     plan.folder = folder.into();
                     more
                 }
-                ["--tmpfs", more @ ..] => {
-                    plan.tmpfs = true;
+                ["--tmpfs", inodes, more @ ..] => {
+                    plan.tmpfs = Some(inodes.parse().ok()?);
                     more
                 }
                 ["--keep", more @ ..] => {
@@ -101,9 +100,10 @@ impl Plan {
 
 /// Runs a bomb.
 pub fn run(plan: &Plan, out: &mut Out) -> Result<u8, Failure> {
-    if plan.tmpfs {
+    if let Some(inodes) = plan.tmpfs {
         private_mounts()?;
-        mount(&plan.folder).about(plan.folder.display().to_string())?;
+        let inodes = std::ffi::CString::new(format!("nr_inodes={inodes}")).map_err(io::Error::from).about("--tmpfs")?;
+        mount(&plan.folder, &inodes).about(plan.folder.display().to_string())?;
     }
     match plan.kind.as_str() {
         "fds" => files(plan, out, |_| Ok(fs::File::open("/dev/null")?.into()))?,
@@ -160,18 +160,18 @@ fn private_mounts() -> Result<(), Failure> {
     Ok(())
 }
 
-fn mount(folder: &std::path::Path) -> io::Result<()> {
-    Ok(rustix::mount::mount("tmpfs", folder, "tmpfs", MountFlags::empty(), c"")?)
+fn mount(folder: &std::path::Path, options: &std::ffi::CStr) -> io::Result<()> {
+    Ok(rustix::mount::mount("tmpfs", folder, "tmpfs", MountFlags::empty(), options)?)
 }
 
 /// A tmpfs full of mount points, each with a tmpfs of its own.
 fn mounts(plan: &Plan, out: &mut Out) -> Result<(), Failure> {
     private_mounts()?;
-    mount(&plan.folder).about(plan.folder.display().to_string())?;
+    mount(&plan.folder, c"").about(plan.folder.display().to_string())?;
     let made = plan.fill(out, |number| {
         let point = plan.folder.join(number.to_string());
         fs::create_dir(&point)?;
-        mount(&point).map(|()| point)
+        mount(&point, c"").map(|()| point)
     })?;
     if !plan.keep {
         for point in made {

@@ -20,7 +20,7 @@ use user::{Args, Failure, Out};
 
 const USAGE: &str = "probe ids | signal PID [SIGNAL] | open PATH | escape [DIR] | chroot-escape [DIR] | fchdir-escape [DIR] | \
 proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | fill PATH [--remove] | spin [SECONDS] | \
-threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs] [--keep] | fuzz [--calls N] [--seed S] [--from BATCH] [--any-kernel] | bench [--list] [NAME...]";
+threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs INODES] [--keep] | fuzz [--calls N] [--seed S] [--from BATCH] [--any-kernel] | bench [--list] [NAME...]";
 
 fn main() -> ExitCode {
     user::run("probe", USAGE, body)
