@@ -139,6 +139,8 @@ fn a_missing_qemu_is_named_with_its_remedy() {
 
 #[test]
 fn a_bad_image_is_named() {
+    // The first build takes as long as it takes; the limit is for the command.
+    harness::fixture::machine("built");
     let run = harness(&["run", "--image", "x=/does/not/exist", "--", "true"]).assert().code(125);
     let stderr = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
     assert!(
