@@ -24,6 +24,15 @@ pub const CAPACITY: usize = 65_536;
 /// The largest capacity that `F_SETPIPE_SZ` gives (Linux's default limit for users).
 pub const MAX_CAPACITY: usize = 1 << 20;
 
+/// What all pipes together may hold before new ones are small and none grows, in bytes. Nobody maps this memory, so the killer of
+/// big processes could not find whose it is (Linux: `pipe-user-pages-soft`, 64 MiB for each user but root; here it binds all).
+const SOFT_LIMIT: usize = 32 << 20;
+/// A new pipe's capacity past that, as on Linux.
+const SMALL_CAPACITY: usize = 2 * ATOMIC;
+
+/// The capacities of all pipes, in bytes.
+static CAPACITIES: AtomicUsize = AtomicUsize::new(0);
+
 /// ioctl(2): bytes ready to read.
 const FIONREAD: u32 = 0x541b;
 
@@ -46,10 +55,13 @@ pub struct Pipe {
 impl Pipe {
     /// An empty pipe with no ends.
     pub fn new() -> Arc<Pipe> {
+        let capacity =
+            if CAPACITIES.load(Ordering::Relaxed) + CAPACITY > SOFT_LIMIT { SMALL_CAPACITY } else { CAPACITY };
+        CAPACITIES.fetch_add(capacity, Ordering::Relaxed);
         Arc::new(Pipe {
             ring: Mutex::new(Rank::Pipe, "pipe", Ring::default()),
             len: AtomicUsize::new(0),
-            capacity: AtomicUsize::new(CAPACITY),
+            capacity: AtomicUsize::new(capacity),
             readers: AtomicU32::new(0),
             writers: AtomicU32::new(0),
             had_writer: AtomicBool::new(false),
@@ -94,7 +106,8 @@ impl Pipe {
         self.capacity.load(Ordering::Relaxed)
     }
 
-    /// `F_SETPIPE_SZ`: rounded up to a power of two of pages; `EBUSY` below what it holds, `EPERM` past the maximum.
+    /// `F_SETPIPE_SZ`: rounded up to a power of two of pages; `EBUSY` below what it holds, `EPERM` past the maximum of
+    /// this pipe or of all.
     pub fn set_capacity(&self, bytes: usize) -> Result<usize> {
         if bytes > MAX_CAPACITY {
             return Err(Errno::EPERM.into());
@@ -104,6 +117,13 @@ impl Pipe {
         if ring.len() > capacity {
             return Err(Errno::EBUSY.into());
         }
+        let old = self.capacity();
+        let all = CAPACITIES.fetch_add(capacity, Ordering::Relaxed) + capacity - old;
+        if capacity > old && all > SOFT_LIMIT {
+            CAPACITIES.fetch_sub(capacity, Ordering::Relaxed);
+            return Err(Errno::EPERM.into());
+        }
+        CAPACITIES.fetch_sub(old, Ordering::Relaxed);
         self.capacity.store(capacity, Ordering::Relaxed);
         drop(ring);
         self.can_write.wake_all();
@@ -210,6 +230,12 @@ impl End {
     /// The pipe.
     pub fn pipe(&self) -> &Arc<Pipe> {
         &self.pipe
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        CAPACITIES.fetch_sub(self.capacity(), Ordering::Relaxed);
     }
 }
 
