@@ -49,7 +49,9 @@ fn refuse(answer: &clap::Error) -> ExitCode {
         .map(str::trim)
         .take_while(|line| !["Usage:", "tip:", "For more"].iter().any(|end| line.starts_with(end)));
     let what = words.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-    let verb = std::env::args().nth(1).filter(|word| !word.starts_with('-')).map_or(String::new(), |verb| verb + " ");
+    let known = answer.kind() != clap::error::ErrorKind::InvalidSubcommand;
+    let verb = std::env::args().nth(1).filter(|word| known && !word.starts_with('-'));
+    let verb = verb.map_or(String::new(), |verb| verb + " ");
     eprintln!("conductor: {} (see 'conductor {verb}--help')", what.trim_start_matches("error: "));
     ExitCode::from(OWN)
 }
