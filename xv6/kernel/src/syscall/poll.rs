@@ -47,7 +47,7 @@ fn deadline_at(addr: usize, unit: u64) -> Result<Option<u64>> {
         return Ok(None);
     }
     let [sec, fraction]: [i64; 2] = user::read(addr)?;
-    if sec < 0 || fraction < 0 || fraction as u64 * unit >= 1_000_000_000 {
+    if sec < 0 || fraction < 0 || fraction as u64 >= 1_000_000_000 / unit {
         return Err(Errno::EINVAL.into());
     }
     let ns = (sec as u64).saturating_mul(1_000_000_000).saturating_add(fraction as u64 * unit);
