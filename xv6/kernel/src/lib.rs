@@ -3,6 +3,7 @@
 //! Rooms, upper to lower (a room calls only rooms below it; what a lower room needs from above comes through a trait it defines):
 //!
 //! ```text
+//!   boot             from `kernel_main` to process 1
 //!   syscall          decode, call, encode: one table row and one thin function per call
 //!   task  exec       threads and processes, signals, scheduling, waiting; program loading
 //!   vfs  tty         mounts, dentries, path walk, open files, pipes, polling; terminals
@@ -10,6 +11,7 @@
 //!   fs/*             tmpfs, devtmpfs, procfs, cgroupfs, overlay, tarfs, fat, xv6fs: they implement `vfs` traits
 //!   mm               address spaces, faults, page cache, reclaim, user copies
 //!   sync  time       sleeping locks, wait queues, timers
+//!   drivers          device numbers and blocking disk I/O over hal
 //! ```
 #![cfg_attr(target_os = "none", no_std)]
 #![deny(unsafe_code)]
