@@ -13,6 +13,7 @@ pub mod mode;
 pub mod mounts;
 pub mod names;
 pub mod namespaces;
+pub mod power;
 pub mod printf;
 pub mod procfs;
 pub mod raw;

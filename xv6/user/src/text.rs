@@ -1,10 +1,11 @@
 //! Lines and columns: reading lines of bytes, opening `-` as standard input, aligning a table.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
+use crate::Out;
 use crate::fail::{About, Failure};
 
 /// The file called `name`, or standard input for `-`; a directory is an error at once.
@@ -23,6 +24,37 @@ pub fn open_lines(name: impl AsRef<OsStr>) -> Result<Box<dyn BufRead>, Failure> 
         return Ok(Box::new(io::stdin().lock()));
     }
     Ok(Box::new(BufReader::with_capacity(1 << 16, File::open(Path::new(name)).about(name)?)))
+}
+
+/// Opens each of `files` (standard input if there are none) and hands it to `act`, with whether it is the last; above each goes a title if
+/// `titles` says so, or by default if there are several. What cannot be opened is a warning; the status is the worst of all.
+pub fn each_file(
+    mut files: Vec<OsString>,
+    titles: Option<bool>,
+    out: &mut Out,
+    mut act: impl FnMut(&OsStr, Box<dyn BufRead>, bool, &mut Out) -> Result<u8, Failure>,
+) -> Result<u8, Failure> {
+    if files.is_empty() {
+        files.push("-".into());
+    }
+    let titles = titles.unwrap_or(files.len() > 1);
+    let mut status = 0;
+    for (index, file) in files.iter().enumerate() {
+        let opened = match open_lines(file) {
+            Ok(opened) => opened,
+            Err(failure) => {
+                crate::warn(&failure);
+                status = 1;
+                continue;
+            }
+        };
+        if titles {
+            let shown = if file == "-" { "standard input".into() } else { file.to_string_lossy() };
+            writeln!(out, "{}==> {shown} <==", if index > 0 { "\n" } else { "" })?;
+        }
+        status = status.max(act(file, opened, index + 1 == files.len(), out)?);
+    }
+    Ok(status)
 }
 
 /// Reads the next line without its newline into `line`; `false` at the end.

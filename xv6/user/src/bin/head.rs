@@ -38,31 +38,15 @@ fn body(args: &mut Args, out: &mut Out) -> Result<u8, Failure> {
             _ => args.usage_error(),
         }
     }
-    let mut files = args.operands();
-    if files.is_empty() {
-        files.push("-".into());
-    }
-    let titles = titles.unwrap_or(files.len() > 1);
-    let mut status = 0;
-    for (index, file) in files.iter().enumerate() {
-        let opened = match text::open_lines(file) {
-            Ok(opened) => opened,
-            Err(failure) => {
+    text::each_file(args.operands(), titles, out, |file, input, _last, out| {
+        Ok(copy(input, amount, out).about(file).map_or_else(
+            |failure| {
                 user::warn(&failure);
-                status = 1;
-                continue;
-            }
-        };
-        if titles {
-            let shown = if file == "-" { "standard input".into() } else { file.to_string_lossy() };
-            writeln!(out, "{}==> {shown} <==", if index > 0 { "\n" } else { "" })?;
-        }
-        if let Err(failure) = copy(opened, amount, out).about(file) {
-            user::warn(&failure);
-            status = 1;
-        }
-    }
-    Ok(status)
+                1
+            },
+            |()| 0,
+        ))
+    })
 }
 
 fn copy(mut input: Box<dyn BufRead>, amount: Amount, out: &mut Out) -> std::io::Result<()> {

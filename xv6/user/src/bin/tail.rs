@@ -44,32 +44,14 @@ fn body(args: &mut Args, out: &mut Out) -> Result<u8, Failure> {
             _ => args.usage_error(),
         }
     }
-    let mut files = args.operands();
-    if files.is_empty() {
-        files.push("-".into());
-    }
-    let titles = titles.unwrap_or(files.len() > 1);
-    let mut status = 0;
-    for (index, file) in files.iter().enumerate() {
-        let opened = match text::open_lines(file) {
-            Ok(opened) => opened,
-            Err(failure) => {
-                user::warn(&failure);
-                status = 1;
-                continue;
-            }
-        };
-        if titles {
-            let shown = if file == "-" { "standard input".into() } else { file.to_string_lossy() };
-            writeln!(out, "{}==> {shown} <==", if index > 0 { "\n" } else { "" })?;
-        }
-        let length = end_of(opened, amount, out).about(file)?;
-        if follow && index + 1 == files.len() && file != "-" {
+    text::each_file(args.operands(), titles, out, |file, input, last, out| {
+        let length = end_of(input, amount, out).about(file)?;
+        if follow && last && file != "-" {
             out.flush()?;
             watch(File::open(file).about(file)?, length, out).about(file)?;
         }
-    }
-    Ok(status)
+        Ok(0)
+    })
 }
 
 /// Prints the end; returns how long the file was.
