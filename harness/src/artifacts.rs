@@ -1,11 +1,12 @@
 //! artifacts: the guest's files, built when something changed.
 //!
 //! [`Artifacts::build`] makes kernel, userland, root disk and image volume under `build/`, one builder at a time across
-//! processes (a file lock). A stamp over all sources makes the usual case, nothing to do, a matter of milliseconds; a second
-//! one over the built programs keeps the disks when only the kernel changed.
+//! processes (a file lock). A stamp over all sources, one for each build of the kernel, makes the usual case, nothing to do, a
+//! matter of milliseconds; a second one over the built programs keeps the disks when only the kernel changed.
 
 use crate::cargo::{Order, Program, programs};
 use crate::failure::Failure;
+use crate::kernel::Kernel;
 use crate::stamp::{Inputs, fresh, store};
 use crate::volume::{self, Extra};
 use crate::workspace;
@@ -28,35 +29,35 @@ pub struct Artifacts {
 }
 
 impl Artifacts {
-    /// Builds what is not up to date, telling on stderr what it does.
+    /// Builds what is not up to date, telling on stderr what it does. The kernel is the one of [`Kernel::chosen`].
     ///
     /// # Errors
     /// `Setup` with the step that failed.
     pub fn build() -> Result<Self, Failure> {
-        Self::build_with(&[])
+        Self::build_with(Kernel::chosen()?, &[])
     }
 
-    /// [`Artifacts::build`] with `extra` images in the image volume.
+    /// [`Artifacts::build`] with this kernel, and `extra` images in the image volume.
     ///
     /// # Errors
     /// `Setup` with the step that failed.
-    pub fn build_with(extra: &[Extra]) -> Result<Self, Failure> {
+    pub fn build_with(kernel: Kernel, extra: &[Extra]) -> Result<Self, Failure> {
         let build = workspace::build_dir("")?;
         let lock = build.join("lock");
         let locking = |e| Failure::setup(format_args!("lock {}", lock.display()), e);
         let guard = File::create(&lock).map_err(locking)?;
         guard.lock().map_err(locking)?;
         let mut artifacts =
-            Self { kernel: build.join("xv6"), root: build.join("root.img"), images: build.join("images.img") };
+            Self { kernel: build.join(kernel.file()), root: build.join("root.img"), images: build.join("images.img") };
         let mut inputs = Inputs::default();
         for source in SOURCES {
             inputs = inputs.path(&workspace::root().join(source))?;
         }
         let sources = inputs.stamp();
-        let stamp_file = build.join("sources.stamp");
+        let stamp_file = build.join(format!("{}.stamp", kernel.file()));
         let complete = [&artifacts.kernel, &artifacts.root, &artifacts.images].iter().all(|file| file.exists());
         if !(complete && fresh(&stamp_file, &sources)) {
-            artifacts.make()?;
+            artifacts.make(kernel)?;
             store(&stamp_file, &sources)?;
         }
         if !extra.is_empty() {
@@ -65,11 +66,12 @@ impl Artifacts {
         Ok(artifacts)
     }
 
-    fn make(&self) -> Result<(), Failure> {
-        let kernel = programs(&Order { packages: &["kernel"], target: "x86_64-unknown-none", profile: "kernel" })?;
-        let kernel =
-            kernel.first().ok_or_else(|| Failure::setup("build the kernel", "package `kernel` has no program"))?;
-        link(&kernel.file, &self.kernel)?;
+    fn make(&self, kernel: Kernel) -> Result<(), Failure> {
+        let order = Order { packages: &["kernel"], target: "x86_64-unknown-none", profile: kernel.profile() };
+        let built = programs(&order)?;
+        let program =
+            built.first().ok_or_else(|| Failure::setup("build the kernel", "package `kernel` has no program"))?;
+        link(&program.file, &self.kernel)?;
         let order = Order { packages: &["user", "conductor"], target: "x86_64-unknown-linux-musl", profile: "user" };
         let userland = lay_out(&programs(&order)?)?;
         let mut inputs = Inputs::default().path(&userland)?;

@@ -4,6 +4,7 @@
 
 use crate::artifacts::Artifacts;
 use crate::guest::Guest;
+use crate::kernel::Kernel;
 use crate::machine::Machine;
 use crate::slot::Slot;
 use std::ops::{Deref, DerefMut};
@@ -36,7 +37,19 @@ impl DerefMut for Booted {
 /// When the guest cannot be built.
 pub fn machine(name: &str) -> Machine {
     static BUILT: OnceLock<Artifacts> = OnceLock::new();
-    let artifacts = BUILT.get_or_init(|| Artifacts::build().expect("the guest builds"));
+    usual(BUILT.get_or_init(|| Artifacts::build().expect("the guest builds")), name)
+}
+
+/// [`machine`] with the kernel that checks itself, whatever the environment names.
+///
+/// # Panics
+/// When the guest cannot be built.
+pub fn checked(name: &str) -> Machine {
+    static BUILT: OnceLock<Artifacts> = OnceLock::new();
+    usual(BUILT.get_or_init(|| Artifacts::build_with(Kernel::Checked, &[]).expect("the guest builds")), name)
+}
+
+fn usual(artifacts: &Artifacts, name: &str) -> Machine {
     Machine::new(artifacts).name(name).option("env.TERM=dumb")
 }
 

@@ -31,6 +31,19 @@ fn run_prints_the_output_alone_and_exits_with_the_status() {
 }
 
 #[test]
+fn run_takes_the_kernel_that_checks_itself() {
+    harness::fixture::checked("checked");
+    let (stdout, stderr, status) = in_turn(&mut harness(&["run", "--checked", "--", "uname", "-v"]));
+    assert_eq!((stdout.as_str(), status), ("#1 SMP CHECKED xv6 Conductor\n", 0), "{stderr}");
+    let mut misspelt = harness(&["run", "--", "true"]);
+    misspelt
+        .env("XV6_KERNEL", "chekced")
+        .assert()
+        .code(125)
+        .stderr("harness: XV6_KERNEL=chekced: neither usual nor checked\n");
+}
+
+#[test]
 fn run_finds_a_container() {
     let (stdout, stderr, status) = in_turn(&mut harness(&["run", "--", "conductor", "run", "sample", "ps"]));
     assert_eq!((stdout.lines().count(), status), (2, 0), "{stdout}{stderr}");

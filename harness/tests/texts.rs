@@ -51,6 +51,7 @@ fn help_lists_the_options_of_run() {
               --cpus <N>                The number of CPUs [default: 2]
               --memory <MIB>            Memory in MiB [default: 512]
               --image <NAME=PATH>       An image to add: a folder, a docker export or save tar, or an OCI layout (repeatable)
+              --checked                 Boot the kernel that checks itself: lock order, assertions, arithmetic (XV6_KERNEL=checked does the same)
               --kernel-option <OPTION>  An option for the kernel, such as loglevel=7 (repeatable)
               --disk <FILE>             A root disk to use and keep, made from the built one when absent; otherwise changes are forgotten at the end
               --timeout <SECONDS>       Seconds until the machine is ended by force

@@ -8,7 +8,7 @@ pub mod run;
 pub mod shell;
 
 use clap::Args;
-use harness::{Artifacts, Extra, Failure, Machine};
+use harness::{Artifacts, Extra, Failure, Kernel, Machine};
 use std::path::PathBuf;
 
 /// Options about the machine.
@@ -23,6 +23,9 @@ pub struct MachineOptions {
     /// An image to add: a folder, a docker export or save tar, or an OCI layout (repeatable)
     #[arg(long, value_name = "NAME=PATH")]
     image: Vec<Extra>,
+    /// Boot the kernel that checks itself: lock order, assertions, arithmetic (XV6_KERNEL=checked does the same)
+    #[arg(long)]
+    checked: bool,
     /// An option for the kernel, such as loglevel=7 (repeatable)
     #[arg(long, value_name = "OPTION")]
     kernel_option: Vec<String>,
@@ -37,7 +40,8 @@ impl MachineOptions {
     /// # Errors
     /// `Setup` when the guest cannot be built or the disk not be made.
     pub fn machine(&self, name: &str) -> Result<Machine, Failure> {
-        let artifacts = Artifacts::build_with(&self.image)?;
+        let kernel = if self.checked { Kernel::Checked } else { Kernel::chosen()? };
+        let artifacts = Artifacts::build_with(kernel, &self.image)?;
         let mut machine = Machine::new(&artifacts).name(name).cpus(self.cpus).memory(self.memory);
         machine.options.extend(self.kernel_option.iter().cloned());
         if let Some(disk) = &self.disk {
