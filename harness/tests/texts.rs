@@ -48,7 +48,7 @@ fn help_lists_the_options_of_run() {
           <COMMAND>...  The command and its arguments
 
         Options:
-              --cpus <N>                The number of CPUs [default: 2]
+              --cpus <N>                The number of CPUs [default: 2; bench: 1 and 2]
               --memory <MIB>            Memory in MiB [default: 512]
               --image <NAME=PATH>       An image to add: a folder, a docker export or save tar, or an OCI layout (repeatable)
               --checked                 Boot the kernel that checks itself: lock order, assertions, arithmetic (XV6_KERNEL=checked does the same)

@@ -1,18 +1,27 @@
-//! `harness bench`: the guest's numbers, in one run, as multiples of one unit.
+//! `harness bench`: the guest's numbers, in one run, as times and as multiples of one unit.
 //!
-//! The unit is fork + exec + wait of `true`: ratios to it travel between machines, times do not. The harness measures the
-//! boot (best of several); `probe bench` measures the rest inside the guest and prints `name<TAB>nanoseconds` lines.
+//! The unit is fork + exec + wait of `true`: ratios to it travel between machines, times do not. A machine with one CPU and one with two
+//! are measured side by side, each row in turn and in several rounds, so that a busy host is unfair to neither; the best counts. `probe bench`
+//! measures inside the guest and prints `name<TAB>nanoseconds[<TAB>bytes]` lines; the boot and the console are timed from out here.
 
 use crate::cli::MachineOptions;
 use clap::Args;
-use harness::{Failure, Guest};
-use std::time::Duration;
+use harness::{Failure, Guest, Machine};
+use std::time::{Duration, Instant};
 
-/// The name of the unit among the measurements of `probe bench`.
-const UNIT: &str = "fork+exec";
+/// The unit's name, and how `probe bench` calls it.
+const UNIT: &str = "fork+exec+wait";
 
-/// Time for all measurements in the guest.
-const LIMIT: Duration = Duration::from_secs(300);
+/// The machines that are measured when `--cpus` names none.
+const CPUS: [u32; 2] = [1, 2];
+
+/// Time for one measurement in the guest.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A file in the guest, and what makes it: a MiB of text, in lines.
+const TEXT: &str = ".bench-text";
+const MAKE_TEXT: &str = "yes 'All work and no play makes Jack a dull boy.' | head -c 1048576";
+const TEXT_BYTES: f64 = 1_048_576.0;
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
@@ -22,6 +31,16 @@ pub struct Options {
     /// How many boots the fastest one is taken from
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     boots: u32,
+    /// How many times each row is measured; the best counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+}
+
+/// One operation on all machines: what it is called, the bytes it moves if those are the point, and the nanoseconds it took on each.
+struct Row {
+    name: String,
+    bytes: Option<f64>,
+    times: Vec<f64>,
 }
 
 /// Measures and prints the table.
@@ -30,46 +49,105 @@ pub struct Options {
 /// What went wrong with the build or a machine, or a line of `probe bench` that is none.
 pub fn run(options: &Options) -> Result<u8, Failure> {
     let machine = options.machine.machine("bench")?.option("env.TERM=dumb");
-    let mut guest = Guest::boot(&machine)?;
-    let mut boot = guest.booted_in();
-    for _ in 1..options.boots {
-        drop(guest);
-        guest = Guest::boot(&machine)?;
-        boot = boot.min(guest.booted_in());
+    let cpus = options.machine.cpus.map_or(CPUS.to_vec(), |cpus| vec![cpus]);
+    let machines: Vec<Machine> = cpus.iter().map(|&cpus| machine.clone().cpus(cpus)).collect();
+    let (boot, mut guests) = boots(&machines, options.boots)?;
+    let mut rows = vec![boot];
+    let keys = guests[0].ok("probe bench --list")?;
+    for key in keys.lines().filter_map(|line| line.split('\t').next()) {
+        rows.push(best(&mut guests, options.rounds, |guest| inside(guest, key))?);
     }
-    let output = guest.run_within("probe bench", LIMIT)?;
-    if output.status != 0 {
-        return Err(Failure::setup("probe bench", format_args!("status {}\n{}", output.status, output.text)));
+    for guest in &mut guests {
+        guest.ok(&format!("{MAKE_TEXT} > {TEXT}"))?;
     }
-    let mut rows = vec![("boot to prompt".to_string(), boot.as_secs_f64() * 1e9)];
-    for line in output.text.lines().filter(|line| !line.trim().is_empty()) {
-        rows.push(
-            measurement(line).ok_or_else(|| Failure::setup("probe bench", format_args!("no measurement: {line:?}")))?,
-        );
-    }
-    let unit = rows.iter().find(|(name, _)| name.starts_with(UNIT)).map(|(_, time)| *time);
-    let unit = unit.ok_or_else(|| Failure::setup("probe bench", format_args!("does not measure {UNIT}")))?;
-    print!("{}", table(&rows, unit));
+    rows.push(best(&mut guests, options.rounds, console)?);
+    print!("{}", table(&cpus, &rows)?);
     Ok(0)
 }
 
-/// Reads `name<TAB>nanoseconds`.
-fn measurement(line: &str) -> Option<(String, f64)> {
-    let (name, time) = line.split_once('\t')?;
-    Some((name.to_string(), time.trim().parse().ok().filter(|time: &f64| time.is_finite())?))
-}
-
-fn table(rows: &[(String, f64)], unit: f64) -> String {
-    let mut out = format!("{:<36} {:>12} {:>14}\n", "", "time", "fork+exec+wait");
-    for (name, time) in rows {
-        out.push_str(&format!("{name:<36} {:>12} {:>14.3}\n", readable(*time), time / unit));
+/// Boots every machine several times: the row, and the last guest of each.
+fn boots(machines: &[Machine], count: u32) -> Result<(Row, Vec<Guest>), Failure> {
+    let mut guests = Vec::new();
+    let mut times = vec![f64::INFINITY; machines.len()];
+    for _ in 0..count {
+        guests.clear();
+        for (machine, best) in machines.iter().zip(&mut times) {
+            let guest = Guest::boot(machine)?;
+            *best = best.min(nanoseconds(guest.booted_in()));
+            guests.push(guest);
+        }
     }
-    out
+    Ok((Row { name: "boot to prompt".into(), bytes: None, times }, guests))
 }
 
-/// A time in the unit that suits it.
-fn readable(nanoseconds: f64) -> String {
+/// Measures on every machine in turn, several times.
+fn best(
+    guests: &mut [Guest],
+    rounds: u32,
+    mut measure: impl FnMut(&mut Guest) -> Result<Row, Failure>,
+) -> Result<Row, Failure> {
+    let mut best = Row { name: String::new(), bytes: None, times: vec![f64::INFINITY; guests.len()] };
+    for _ in 0..rounds {
+        for (guest, time) in guests.iter_mut().zip(&mut best.times) {
+            let Row { name, bytes, times } = measure(guest)?;
+            *time = times.iter().fold(*time, |a, b| a.min(*b));
+            (best.name, best.bytes) = (name, bytes);
+        }
+    }
+    Ok(best)
+}
+
+/// One measurement of `probe bench`.
+fn inside(guest: &mut Guest, key: &str) -> Result<Row, Failure> {
+    let output = guest.run_within(&format!("probe bench {key}"), LIMIT)?;
+    measurement(output.text.trim_end()).filter(|_| output.status == 0).ok_or_else(|| {
+        Failure::setup(format_args!("probe bench {key}"), format_args!("status {}\n{}", output.status, output.text))
+    })
+}
+
+/// Reads `name<TAB>nanoseconds[<TAB>bytes]`.
+fn measurement(line: &str) -> Option<Row> {
+    let mut fields = line.split('\t');
+    let name = fields.next()?.to_string();
+    let mut number = || fields.next().map(|field| field.parse().ok().filter(|n: &f64| n.is_finite()));
+    let time = number()??;
+    Some(Row { name, bytes: number().flatten(), times: vec![time] })
+}
+
+/// The time until all of a MiB of text has come out of the console.
+fn console(guest: &mut Guest) -> Result<Row, Failure> {
+    let start = Instant::now();
+    guest.ok(&format!("cat {TEXT}"))?;
+    let times = vec![nanoseconds(start.elapsed())];
+    Ok(Row { name: "1 MiB of text to the console".into(), bytes: Some(TEXT_BYTES), times })
+}
+
+fn nanoseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e9
+}
+
+fn table(cpus: &[u32], rows: &[Row]) -> Result<String, Failure> {
+    let unit = rows.iter().find(|row| row.name.starts_with(UNIT));
+    let unit = unit.ok_or_else(|| Failure::setup("probe bench", format_args!("does not measure {UNIT}")))?;
+    let mut out = format!("{:<34}", format!("units of {UNIT}"));
+    for &cpus in cpus {
+        let machine = if cpus == 1 { "1 CPU".into() } else { format!("{cpus} CPUs") };
+        out.push_str(&format!("{machine:>14} {:>9}", "units"));
+    }
+    for row in rows {
+        out.push_str(&format!("\n{:<34}", row.name));
+        for (time, unit) in row.times.iter().zip(&unit.times) {
+            out.push_str(&format!("{:>14} {:>9.3}", readable(*time, row.bytes), time / unit));
+        }
+    }
+    out.push('\n');
+    Ok(out)
+}
+
+/// A time in the unit that suits it, or how many bytes it is a second.
+fn readable(nanoseconds: f64, bytes: Option<f64>) -> String {
     match nanoseconds {
+        n if bytes.is_some() => format!("{:.0} MB/s", bytes.unwrap_or_default() / n * 1e3),
         n if n < 1e3 => format!("{n:.0} ns"),
         n if n < 1e6 => format!("{:.2} µs", n / 1e3),
         n if n < 1e9 => format!("{:.2} ms", n / 1e6),
@@ -79,15 +157,30 @@ fn readable(nanoseconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{measurement, table};
+    use super::{Row, measurement, table};
 
     #[test]
-    fn the_table_is_in_units() {
-        assert_eq!(measurement("x y\t12.5"), Some(("x y".into(), 12.5)));
-        assert_eq!(measurement("x y 12"), None);
-        let table = table(&[("fork+exec+wait of true".into(), 2e6), ("null system call".into(), 500.0)], 2e6);
-        let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(rows[1][3..], ["2.00", "ms", "1.000"]);
-        assert_eq!(rows[2][3..], ["500", "ns", "0.000"]);
+    fn a_measurement_has_a_name_a_time_and_perhaps_bytes() {
+        let row = measurement("x y\t12.5").expect("a measurement");
+        assert_eq!((row.name.as_str(), row.bytes, row.times), ("x y", None, vec![12.5]));
+        assert_eq!(measurement("x\t12\t4096").and_then(|row| row.bytes), Some(4096.0));
+        assert!(measurement("x y 12").is_none());
+        assert!(measurement("x\tsoon").is_none());
+    }
+
+    #[test]
+    fn the_table_has_a_column_for_each_machine() {
+        let row = |name: &str, bytes, times| Row { name: name.into(), bytes, times };
+        let rows = [
+            row("fork+exec+wait of true", None, vec![2e6, 4e6]),
+            row("null system call", None, vec![500.0, 500.0]),
+            row("pipe", Some(1e6), vec![2e6, 1e6]),
+        ];
+        let table = table(&[1, 2], &rows).expect("there is a unit");
+        let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[0][3..], ["1", "CPU", "units", "2", "CPUs", "units"]);
+        assert_eq!(lines[1][3..], ["2.00", "ms", "1.000", "4.00", "ms", "1.000"]);
+        assert_eq!(lines[2][3..], ["500", "ns", "0.000", "500", "ns", "0.000"]);
+        assert_eq!(lines[3][1..], ["500", "MB/s", "1.000", "1000", "MB/s", "0.250"]);
     }
 }

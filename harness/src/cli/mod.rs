@@ -14,9 +14,9 @@ use std::path::PathBuf;
 /// Options about the machine.
 #[derive(Debug, Args)]
 pub struct MachineOptions {
-    /// The number of CPUs
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
-    cpus: u32,
+    /// The number of CPUs [default: 2; bench: 1 and 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    cpus: Option<u32>,
     /// Memory in MiB
     #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(32..))]
     memory: u32,
@@ -42,7 +42,8 @@ impl MachineOptions {
     pub fn machine(&self, name: &str) -> Result<Machine, Failure> {
         let kernel = if self.checked { Kernel::Checked } else { Kernel::chosen()? };
         let artifacts = Artifacts::build_with(kernel, &self.image)?;
-        let mut machine = Machine::new(&artifacts).name(name).cpus(self.cpus).memory(self.memory);
+        let mut machine = Machine::new(&artifacts).name(name).memory(self.memory);
+        machine.cpus = self.cpus.unwrap_or(machine.cpus);
         machine.options.extend(self.kernel_option.iter().cloned());
         if let Some(disk) = &self.disk {
             if !disk.exists() {

@@ -1,4 +1,5 @@
-//! Measures the kernel: prints `name<TAB>nanoseconds` for one operation, the best of several batches.
+//! Measures the kernel: prints `name<TAB>nanoseconds` for one operation, the best of several batches; behind it `<TAB>bytes` where the
+//! point is how many an operation moves.
 //!
 //! `fork+exec+wait of true` is the unit of the others. Files are made in the current folder.
 
@@ -12,33 +13,47 @@ use rustix::process::{Pid, WaitOptions};
 use user::raw::{Forked, fork};
 use user::{About, Failure, Out};
 
-/// One measurement: its short name, its long one, how many operations a batch has, and a batch.
+/// One measurement: its short name, its long one, how many operations a batch has, a batch, and the bytes that an operation moves (0 where
+/// that is not the point).
 struct Bench {
     key: &'static str,
     name: &'static str,
     count: u32,
     batch: fn(u32) -> io::Result<Duration>,
+    bytes: u32,
 }
 
 /// How many batches the best is taken from.
 const BATCHES: u32 = 5;
 
+const MIB: u32 = 1 << 20;
+/// What one call to a pipe moves.
+const BLOCK: usize = 4096;
+
 const fn bench(key: &'static str, name: &'static str, count: u32, batch: fn(u32) -> io::Result<Duration>) -> Bench {
-    Bench { key, name, count, batch }
+    Bench { key, name, count, batch, bytes: 0 }
 }
 
-const ALL: [Bench; 13] = [
+impl Bench {
+    /// The same, of operations that move `bytes` each.
+    const fn moving(self, bytes: u32) -> Bench {
+        Bench { bytes, ..self }
+    }
+}
+
+const ALL: [Bench; 14] = [
     bench("null_syscall", "null system call", 20_000, null_call),
     bench("fork", "fork+exit+wait", 50, forks),
     bench("fork_exec", "fork+exec+wait of true", 50, execs),
-    bench("pipe_roundtrip", "pipe round trip", 500, round_trips),
-    bench("page_fault", "page fault", 1024, faults),
-    bench("file_create_delete", "file create+write+delete", 100, files),
-    bench("seq_write_1m", "sequential write of 1 MiB", 1, |_| write_file(1 << 20, false)),
-    bench("seq_write_16m", "sequential write of 16 MiB", 1, |_| write_file(16 << 20, false)),
-    bench("seq_write_sync", "sequential write of 1 MiB and fsync", 1, |_| write_file(1 << 20, true)),
-    bench("seq_read_1m", "sequential read of 1 MiB", 1, |_| read_file(1 << 20)),
-    bench("seq_read_16m", "sequential read of 16 MiB", 1, |_| read_file(16 << 20)),
+    bench("pipe_roundtrip", "pipe round trip, two processes", 500, round_trips),
+    bench("pipe_bandwidth", "pipe, 4 KiB writes and reads", 8, pipe_stream).moving(MIB),
+    bench("touch_1m", "touch 1 MiB of new memory", 4, touches),
+    bench("file_create_delete", "create+write 512 B+close+unlink", 100, files),
+    bench("seq_write_1m", "write a 1 MiB file", 1, |_| write_file(MIB, false)).moving(MIB),
+    bench("seq_read_1m", "read it again", 1, |_| read_file(MIB)).moving(MIB),
+    bench("seq_write_16m", "write a 16 MiB file", 1, |_| write_file(16 * MIB, false)).moving(16 * MIB),
+    bench("seq_read_16m", "read it again", 1, |_| read_file(16 * MIB)).moving(16 * MIB),
+    bench("seq_write_sync", "write a 1 MiB file and fsync", 1, |_| write_file(MIB, true)).moving(MIB),
     bench("conductor_run", "conductor run of true", 1, |_| conductor(&["run", "--rm", "sample", "true"])),
     bench("conductor_exec", "conductor exec of true", 3, conductor_exec),
 ];
@@ -65,7 +80,11 @@ pub fn run(names: &[&str], out: &mut Out) -> Result<u8, Failure> {
             for _ in 0..BATCHES {
                 best = best.min((bench.batch)(bench.count).about(bench.name)?);
             }
-            writeln!(out, "{}\t{:.0}", bench.name, best.as_nanos() as f64 / f64::from(bench.count))?;
+            write!(out, "{}\t{:.0}", bench.name, best.as_nanos() as f64 / f64::from(bench.count))?;
+            if bench.bytes > 0 {
+                write!(out, "\t{}", bench.bytes)?;
+            }
+            writeln!(out)?;
             out.flush()?;
         }
     }
@@ -147,15 +166,39 @@ fn answer(mut requests: io::PipeReader, mut answers: io::PipeWriter) -> io::Resu
     Ok(())
 }
 
-/// Touches new memory, a page at a time; the time of taking and returning it is part of each page's.
-fn faults(count: u32) -> io::Result<Duration> {
+/// Moves `count` MiB from a child to its parent.
+fn pipe_stream(count: u32) -> io::Result<Duration> {
+    let (mut input, mut output) = io::pipe()?;
+    let mut block = [0; BLOCK];
+    match fork()? {
+        Forked::Child => {
+            drop(input);
+            let blocks = (count * MIB) as usize / BLOCK;
+            let sent = (0..blocks).try_for_each(|_| output.write_all(&block));
+            std::process::exit(i32::from(sent.is_err()));
+        }
+        Forked::Parent(child) => {
+            drop(output);
+            let start = Instant::now();
+            while input.read(&mut block)? > 0 {}
+            let time = start.elapsed();
+            wait(child)?;
+            Ok(time)
+        }
+    }
+}
+
+/// Takes 1 MiB of new memory, touches each of its pages and returns it.
+fn touches(count: u32) -> io::Result<Duration> {
     const PAGE: usize = 4096;
     let start = Instant::now();
-    let mut memory = vec![0_u8; count as usize * PAGE];
-    for page in memory.chunks_mut(PAGE) {
-        page[0] = 1;
+    for _ in 0..count {
+        let mut memory = vec![0_u8; MIB as usize];
+        for page in memory.chunks_mut(PAGE) {
+            page[0] = 1;
+        }
+        drop(std::hint::black_box(memory));
     }
-    drop(std::hint::black_box(memory));
     Ok(start.elapsed())
 }
 
@@ -173,12 +216,12 @@ fn files(count: u32) -> io::Result<Duration> {
 
 const CHUNK: usize = 1 << 16;
 
-fn write_chunks(file: &mut File, bytes: usize) -> io::Result<()> {
+fn write_chunks(file: &mut File, bytes: u32) -> io::Result<()> {
     let chunk = vec![0x5a; CHUNK];
-    (0..bytes / CHUNK).try_for_each(|_| file.write_all(&chunk))
+    (0..bytes as usize / CHUNK).try_for_each(|_| file.write_all(&chunk))
 }
 
-fn write_file(bytes: usize, sync: bool) -> io::Result<Duration> {
+fn write_file(bytes: u32, sync: bool) -> io::Result<Duration> {
     let mut file = File::create(FILE)?;
     let start = Instant::now();
     write_chunks(&mut file, bytes)?;
@@ -190,7 +233,7 @@ fn write_file(bytes: usize, sync: bool) -> io::Result<Duration> {
     Ok(time)
 }
 
-fn read_file(bytes: usize) -> io::Result<Duration> {
+fn read_file(bytes: u32) -> io::Result<Duration> {
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(FILE)?;
     write_chunks(&mut file, bytes)?;
     file.seek(SeekFrom::Start(0))?;
