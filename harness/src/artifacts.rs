@@ -81,7 +81,8 @@ impl Artifacts {
         let stamp = inputs.stamp();
         let stamp_file = workspace::build().join("disks.stamp");
         if !(fresh(&stamp_file, &stamp) && self.root.exists() && self.images.exists()) {
-            volume::root_disk(&userland, &self.root)?;
+            eprintln!("     Packing {}", volume::shown(&self.root));
+            volume::root_disk(&userland, &self.root, volume::ROOT_SIZE)?;
             volume::image_volume(&[], &self.images)?;
             store(&stamp_file, &stamp)?;
         }

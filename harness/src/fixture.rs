@@ -7,7 +7,9 @@ use crate::guest::Guest;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
 use crate::slot::Slot;
+use crate::volume;
 use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// A guest and the slot it runs in.
@@ -51,6 +53,15 @@ pub fn checked(name: &str) -> Machine {
 
 fn usual(artifacts: &Artifacts, name: &str) -> Machine {
     Machine::new(artifacts).name(name).option("env.TERM=dumb")
+}
+
+/// Writes a root disk like the usual one, but of `mebibytes`, to `out`. The guest is built first if need be.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn root_disk(out: &Path, mebibytes: u64) {
+    machine("root disk");
+    volume::root_disk(&volume::userland(), out, mebibytes << 20).expect("the disk is made");
 }
 
 /// Boots `machine` when its turn comes.

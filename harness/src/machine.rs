@@ -6,27 +6,8 @@
 //! appear to the guest in the order of [`Machine::drives`].
 
 use crate::artifacts::Artifacts;
+use crate::drive::{Drive, Writes};
 use std::path::{Path, PathBuf};
-
-/// One disk of a machine.
-#[derive(Clone, Debug)]
-pub struct Drive {
-    /// The raw disk image.
-    pub file: PathBuf,
-    /// What the guest's writes do to the file.
-    pub writes: Writes,
-}
-
-/// What becomes of the guest's writes to a drive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writes {
-    /// They are refused.
-    Refused,
-    /// They last until the machine ends; the file stays as it is.
-    Forgotten,
-    /// They go to the file.
-    Kept,
-}
 
 /// A machine to boot.
 #[derive(Clone, Debug)]
@@ -64,8 +45,8 @@ impl Machine {
             cpus: 2,
             memory: 512,
             drives: vec![
-                Drive { file: artifacts.root.clone(), writes: Writes::Forgotten },
-                Drive { file: artifacts.images.clone(), writes: Writes::Refused },
+                Drive::new(&artifacts.root, Writes::Forgotten),
+                Drive::new(&artifacts.images, Writes::Refused),
             ],
             options: Vec::new(),
             command: Vec::new(),
@@ -111,9 +92,15 @@ impl Machine {
 
     /// Uses `file` as the root disk and keeps what the guest writes to it.
     #[must_use]
-    pub fn keep_root(mut self, file: &Path) -> Self {
+    pub fn keep_root(self, file: &Path) -> Self {
+        self.root(Drive::new(file, Writes::Kept))
+    }
+
+    /// Replaces the root disk.
+    #[must_use]
+    pub fn root(mut self, drive: Drive) -> Self {
         if let Some(root) = self.drives.first_mut() {
-            *root = Drive { file: file.to_path_buf(), writes: Writes::Kept };
+            *root = drive;
         }
         self
     }
@@ -166,15 +153,9 @@ impl Machine {
         add("-smp", self.cpus.to_string());
         add("-m", format!("{}M", self.memory));
         for (i, drive) in self.drives.iter().enumerate() {
-            let writes = match drive.writes {
-                Writes::Refused => ",readonly=on",
-                Writes::Forgotten => ",snapshot=on",
-                Writes::Kept => "",
-            };
-            // QEMU's option syntax writes a comma in a value twice.
-            let file = drive.file.display().to_string().replace(',', ",,");
-            add("-drive", format!("if=none,id=disk{i},format=raw,file={file}{writes}"));
-            add("-device", format!("virtio-blk-device,drive=disk{i}"));
+            add("-drive", drive.option(&format!("disk{i}")));
+            // The guest is told of every error: QEMU would stop the machine at a full host disk.
+            add("-device", format!("virtio-blk-device,drive=disk{i},werror=report,rerror=report"));
         }
         if let Some(socket) = &self.gdb {
             add("-gdb", format!("unix:{},server=on,wait=off", socket.display()));

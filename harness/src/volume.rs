@@ -14,8 +14,8 @@ use fsbuild::{import, recipe, root};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The root disk's size in bytes; its file is sparse.
-const ROOT_SIZE: u64 = 1 << 30;
+/// The usual root disk's size in bytes; its file is sparse.
+pub const ROOT_SIZE: u64 = 1 << 30;
 
 /// How many volumes with extra images are kept.
 const KEPT_VOLUMES: usize = 4;
@@ -51,12 +51,11 @@ pub fn userland() -> PathBuf {
     workspace::build().join("userland")
 }
 
-/// Writes the root disk to `out`.
+/// Writes a root disk of `size` bytes to `out`.
 ///
 /// # Errors
 /// `Setup` with the file and the cause.
-pub fn root_disk(userland: &Path, out: &Path) -> Result<(), Failure> {
-    eprintln!("     Packing {}", shown(out));
+pub fn root_disk(userland: &Path, out: &Path, size: u64) -> Result<(), Failure> {
     let mut tree = Tree::default();
     let pack = |tree: &mut Tree| {
         for dir in MOUNT_POINTS {
@@ -66,7 +65,7 @@ pub fn root_disk(userland: &Path, out: &Path) -> Result<(), Failure> {
         tree.add_host(userland, "", Modes::Unshared)?;
         tree.put("root", Entry { mode: 0o700, ..Entry::dir() })?;
         tree.put("tmp", Entry { mode: 0o1777, ..Entry::dir() })?;
-        root::write(tree, out, ROOT_SIZE)
+        root::write(tree, out, size)
     };
     pack(&mut tree).map_err(|e| Failure::setup("pack the root disk", e))
 }
@@ -127,6 +126,6 @@ fn prune(dir: &Path) {
 }
 
 /// A path as a person in the checkout would write it.
-fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     path.strip_prefix(workspace::root()).unwrap_or(path).display().to_string()
 }
