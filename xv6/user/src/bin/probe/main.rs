@@ -2,7 +2,8 @@
 //! `WHAT<TAB>RESULT`, so that a test reads what a person would see.
 //!
 //! `escape.rs` tries to leave the root folder, `errno.rs` makes one system call and names its errno, `load.rs` uses resources
-//! up, `bomb.rs` does so by the number, `fuzz.rs` makes wild calls, `bench.rs` measures; this file reads the command line and has the small ones.
+//! up, `bomb.rs` does so by the number, `fuzz.rs` makes wild calls, `synced.rs` changes files durably, `bench.rs` measures; this file reads the
+//! command line and has the small ones.
 
 mod bench;
 mod bomb;
@@ -10,6 +11,7 @@ mod errno;
 mod escape;
 mod fuzz;
 mod load;
+mod synced;
 
 use std::fs;
 use std::io::Write;
@@ -20,7 +22,8 @@ use user::{Args, Failure, Out};
 
 const USAGE: &str = "probe ids | signal PID [SIGNAL] | open PATH | escape [DIR] | chroot-escape [DIR] | fchdir-escape [DIR] | \
 proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | fill PATH [--remove] | spin [SECONDS] | \
-threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs INODES] [--keep] | fuzz [--calls N] [--seed S] [--from BATCH] [--any-kernel] | bench [--list] [NAME...]";
+threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs INODES] [--keep] | fuzz [--calls N] [--seed S] [--from BATCH] [--any-kernel] | \
+synced DIR STEPS SEED | bench [--list] [NAME...]";
 
 fn main() -> ExitCode {
     user::run("probe", USAGE, body)
@@ -65,6 +68,9 @@ fn body(args: &mut Args, out: &mut Out) -> Result<u8, Failure> {
         ("fuzz", options) => {
             let Some(plan) = fuzz::Plan::read(options) else { args.usage_error() };
             fuzz::run(&plan, out)
+        }
+        ("synced", [dir, steps, seed]) => {
+            synced::run(&synced::Plan { dir, steps: number(args, steps), seed: number(args, seed) }, out)
         }
         ("bench", names) => bench::run(names, out),
         _ => args.usage_error(),
