@@ -90,7 +90,7 @@ impl<D: Disk> Fs<D> {
                 Some(place) => {
                     self.unflushed = true;
                     if let Err(e) = write(&mut self.disk, u64::from(place), done..done + left as usize) {
-                        self.abort();
+                        self.abort(e);
                         return Err(e);
                     }
                     left

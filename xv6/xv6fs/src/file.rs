@@ -123,10 +123,7 @@ impl<D: Disk> Fs<D> {
     fn overwrite(&mut self, start: u32, skip: usize, data: &[u8]) -> Result<()> {
         self.check_writable()?;
         let result = self.write_run(start, skip, data, false);
-        if result.is_err() {
-            self.abort();
-        }
-        result
+        result.inspect_err(|&error| self.abort(error))
     }
 
     /// Before a file grows: zeroes the last block's bytes behind the end.

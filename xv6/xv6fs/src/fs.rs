@@ -26,8 +26,8 @@ const OP_BLOCKS: usize = 40;
 pub(crate) enum Access {
     Write,
     Read,
-    /// An operation failed half-way or the device failed: nothing is written any more.
-    Aborted,
+    /// An operation failed half-way or the device failed, with this error: nothing is written any more.
+    Aborted(Error),
 }
 
 /// A mounted volume. All methods take `&mut self`: the caller brings the lock.
@@ -115,7 +115,7 @@ impl<D: Disk> Fs<D> {
     /// Commits, flushes, marks the log clean, and gives the disk back. A read-only volume's disk is not touched.
     pub fn unmount(mut self) -> Result<D> {
         match self.access {
-            Access::Aborted => return Err(Error::Io),
+            Access::Aborted(_) => return Err(Error::Io),
             Access::Read => {}
             Access::Write => {
                 // Nobody is left to hold them.
@@ -147,8 +147,9 @@ impl<D: Disk> Fs<D> {
         let result = f(self);
         if self.cache.changes() != mark {
             self.state_dirty = true;
-            if result.is_err() {
-                self.abort();
+            if let Err(error) = result {
+                self.abort(error);
+                return Err(error);
             }
         }
         debug_assert!(self.log_need() <= self.log_capacity(), "an operation outgrew the log");
@@ -160,8 +161,25 @@ impl<D: Disk> Fs<D> {
     }
 
     /// Gives the running transaction up: no write reaches the disk from now on.
-    pub(crate) fn abort(&mut self) {
-        self.access = Access::Aborted;
+    pub(crate) fn abort(&mut self, error: Error) {
+        if self.failure().is_none() {
+            self.access = Access::Aborted(error);
+        }
+    }
+
+    /// Makes a volume that was mounted read-only writable: the log is replayed and the orphans are freed, as a mount would.
+    /// [`Error::ReadOnly`] if an error made it read-only.
+    pub fn make_writable(&mut self) -> Result<()> {
+        match self.access {
+            Access::Write => return Ok(()),
+            Access::Aborted(_) => return Err(Error::ReadOnly),
+            Access::Read => {}
+        }
+        // What the log holds is in the cache already, as if it were home; now it goes there.
+        self.replay(false)?;
+        self.cache.clean_all();
+        self.access = Access::Write;
+        self.reap_listed()
     }
 
     /// Blocks that a commit would log now: dirty ones, bitmaps of pending frees, the orphan list's links, the state.
@@ -177,6 +195,14 @@ impl<D: Disk> Fs<D> {
     /// Whether there is anything that [`Fs::commit`] would write.
     pub fn is_dirty(&self) -> bool {
         self.access == Access::Write && (self.state_dirty || self.cache.dirty() > 0 || self.unflushed)
+    }
+
+    /// The error that made the volume read-only, if one did.
+    pub fn failure(&self) -> Option<Error> {
+        match self.access {
+            Access::Aborted(error) => Some(error),
+            Access::Read | Access::Write => None,
+        }
     }
 
     /// Whether writes are refused: mounted so, or turned so by an error.

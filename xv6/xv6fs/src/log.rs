@@ -72,16 +72,13 @@ impl<D: Disk> Fs<D> {
     pub fn commit(&mut self) -> Result<()> {
         match self.access {
             Access::Read => return Ok(()),
-            Access::Aborted => return Err(Error::Io),
+            Access::Aborted(_) => return Err(Error::Io),
             Access::Write => {}
         }
         let mark = self.cache.changes();
         let result = self.write_transaction();
         self.cache.forget_changes_since(mark);
-        if result.is_err() {
-            self.abort();
-        }
-        result
+        result.inspect_err(|&error| self.abort(error))
     }
 
     fn write_transaction(&mut self) -> Result<()> {

@@ -312,7 +312,33 @@ fn a_failed_write_turns_the_volume_read_only() {
     *fail.borrow_mut() = false;
     assert_eq!(fs.create(ROOT_INO, b"g", &FILE, 0), Err(Error::ReadOnly));
     assert_eq!(fs.commit(), Err(Error::Io), "fsync must not claim success");
+    assert_eq!((fs.failure(), fs.make_writable()), (Some(Error::Io), Err(Error::ReadOnly)), "for good");
     assert_eq!(fs.lookup(ROOT_INO, b"f"), Ok(f), "reading goes on");
     let mut disk = fs.disk().disk.clone();
     common::assert_clean(&mut disk);
+}
+
+/// A volume with a log to replay and an orphan to free, mounted read-only, becomes writable as a mount would have made it.
+#[test]
+fn a_read_only_mount_becomes_writable() {
+    let mut fs = mounted(1024);
+    let f = fs.create(ROOT_INO, b"f", &FILE, 0).expect("create");
+    fs.write_at(f, 0, b"kept", 0).expect("write");
+    let orphan = fs.create(ROOT_INO, b"orphan", &FILE, 0).expect("create");
+    fs.hold(orphan);
+    fs.unlink(ROOT_INO, b"orphan", 0).expect("unlink");
+    fs.commit().expect("commit");
+    let disk = fs.disk().clone();
+    let options = MountOptions { read_only: true, ..MountOptions::default() };
+    let mut fs = Fs::mount(disk, &options).expect("mount");
+    let inodes = fs.statfs().free_inodes;
+    assert_eq!(fs.create(ROOT_INO, b"g", &FILE, 0), Err(Error::ReadOnly));
+    fs.make_writable().expect("writable");
+    assert_eq!(fs.statfs().free_inodes, inodes + 1, "the orphan is gone");
+    fs.make_writable().expect("it is already");
+    fs.create(ROOT_INO, b"g", &FILE, 0).expect("create");
+    fs.write_at(f, 4, b" and more", 0).expect("write");
+    let mut fs = mount(unmount_clean(fs));
+    assert!(fs.lookup(ROOT_INO, b"g").is_ok());
+    assert_eq!(read_all(&mut fs, f), b"kept and more");
 }

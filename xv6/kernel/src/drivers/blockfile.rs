@@ -66,7 +66,7 @@ impl FileOps for BlockFile {
     }
 
     fn sync(&self, _file: &File) -> Result<()> {
-        self.pages.write_back(0..u64::MAX)?;
+        self.pages.sync()?;
         self.disk.flush()
     }
 

@@ -103,6 +103,8 @@ pub struct PageCache {
     pub(super) index: SpinLock<Index>,
     pub(super) mappers: SpinLock<Mappers>,
     pub(super) unlinked: AtomicBool,
+    /// A write-back failed for which nobody waited: fsync(2) is to tell.
+    pub(super) failed: AtomicBool,
     /// Reclaim knows this cache.
     pub(super) listed: AtomicBool,
 }
@@ -132,6 +134,7 @@ impl PageCache {
             index: SpinLock::new(spin, "page index", Index::default()),
             mappers: SpinLock::new(spin, "mappers", Mappers::default()),
             unlinked: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
             listed: AtomicBool::new(false),
         })
     }

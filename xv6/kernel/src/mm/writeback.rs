@@ -5,7 +5,7 @@
 
 use super::frames::{self, DIRTY, WRITEBACK};
 use super::{PageCache, dirty, flusher};
-use crate::error::Result;
+use crate::error::{Errno, Result};
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
@@ -34,6 +34,18 @@ impl PageCache {
         }
         drop(dirty::unlist(self));
         outcome
+    }
+
+    /// fsync(2): writes all dirty pages back; `EIO` also if that failed in the background since the last call.
+    pub fn sync(&self) -> Result<()> {
+        let outcome = self.write_back(0..u64::MAX);
+        let failed = self.failed.swap(false, Ordering::AcqRel);
+        if failed { outcome.and(Err(Errno::EIO.during("writing pages back earlier"))) } else { outcome }
+    }
+
+    /// Writes all dirty pages back for somebody who will not tell the file's writers of an error: their fsync(2) will.
+    fn write_back_for_others(&self) -> Result<()> {
+        self.write_back(0..u64::MAX).inspect_err(|_| self.failed.store(true, Ordering::Release))
     }
 
     /// Marks the first run of dirty pages in `range` clean, but for those that are being written to just now, and returns it.
@@ -89,7 +101,7 @@ impl PageCache {
 pub fn sync_all() -> Result<()> {
     let mut outcome = Ok(());
     for held in dirty::all() {
-        let result = held.cache.write_back(0..u64::MAX);
+        let result = held.cache.write_back_for_others();
         outcome = outcome.and(result);
     }
     outcome
@@ -102,7 +114,7 @@ pub(super) fn throttle(cache: &PageCache) {
     let limit = frame::total() / 5;
     if dirty > limit && !cache.memory {
         // The writer hears of errors at fsync(2); here it only waits.
-        if let Err(error) = cache.write_back(0..u64::MAX) {
+        if let Err(error) = cache.write_back_for_others() {
             hal::log::record(hal::log::Level::Error, format_args!("mm: writing dirty pages: {error:?}"));
         }
     } else if dirty > limit / 2 {

@@ -177,6 +177,14 @@ pub trait FileSystem: Send + Sync {
     fn remount(&self, _data: &[u8]) -> Result<()> {
         Err(Errno::EINVAL.during("remounting with other options"))
     }
+    /// Called before `remount,ro` and `remount,rw` take effect; `EROFS` if the instance can never be written.
+    fn set_read_only(&self, _read_only: bool) -> Result<()> {
+        Ok(())
+    }
+    /// True once an error made the instance read-only for good.
+    fn is_failed(&self) -> bool {
+        false
+    }
     /// True where names come and go without the VFS (procfs, cgroupfs, devpts): dentries are then looked up anew each time.
     fn is_volatile(&self) -> bool {
         false

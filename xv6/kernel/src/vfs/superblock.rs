@@ -57,17 +57,24 @@ impl Superblock {
 
     /// True when nothing of this instance may be written, through any mount.
     pub fn is_read_only(&self) -> bool {
-        self.read_only.load(Ordering::Relaxed)
+        self.read_only.load(Ordering::Relaxed) || self.fs.is_failed()
     }
 
-    /// Makes the instance read-only or writable: `EBUSY` while files are open for writing.
+    /// Makes the instance read-only or writable: `EBUSY` while files are open for writing, `EROFS` if it cannot be written.
     pub(super) fn set_read_only_unless_busy(&self, read_only: bool) -> Result<()> {
-        if read_only && !self.is_read_only() {
+        if self.fs.is_failed() && !read_only {
+            return Err(Errno::EROFS.during("making a file system writable that had an error"));
+        }
+        if read_only == self.is_read_only() {
+            return Ok(());
+        }
+        if read_only {
             if self.writers.load(Ordering::Relaxed) > 0 {
                 return Err(Errno::EBUSY.into());
             }
             self.fs.sync()?;
         }
+        self.fs.set_read_only(read_only)?;
         self.read_only.store(read_only, Ordering::Relaxed);
         Ok(())
     }

@@ -93,6 +93,11 @@ impl FileSystem for Fat {
         })
     }
 
+    /// It is never written.
+    fn set_read_only(&self, read_only: bool) -> Result<()> {
+        if read_only { Ok(()) } else { Err(Errno::EROFS.into()) }
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -13,7 +13,7 @@ mod node;
 mod tests;
 
 use super::bytes::{self, Bytes};
-use crate::error::Result;
+use crate::error::{Errno, Result};
 use crate::vfs::fstype::Source;
 use crate::vfs::inode::{FileSystem, InodeRef, StatFs};
 use crate::vfs::{FsType, MountArgs, new_dev};
@@ -81,6 +81,11 @@ impl FileSystem for TarFs {
             name_max: 255,
             ..StatFs::default()
         })
+    }
+
+    /// It is never written.
+    fn set_read_only(&self, read_only: bool) -> Result<()> {
+        if read_only { Ok(()) } else { Err(Errno::EROFS.into()) }
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -25,6 +25,10 @@ pub trait Storage: Send + Sync {
     fn write_frames(&self, block: u64, frames: &[Frame]) -> Result<()>;
     /// Returns when all completed writes are durable.
     fn flush(&self) -> Result<()>;
+    /// Whether it refuses writes.
+    fn read_only(&self) -> bool {
+        false
+    }
 }
 
 impl Storage for BlockDevice {
@@ -45,6 +49,9 @@ impl Storage for BlockDevice {
     }
     fn flush(&self) -> Result<()> {
         BlockDevice::flush(self)
+    }
+    fn read_only(&self) -> bool {
+        BlockDevice::read_only(self)
     }
 }
 

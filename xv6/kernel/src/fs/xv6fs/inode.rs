@@ -272,7 +272,8 @@ impl Inode for XvInode {
     }
 
     fn sync(&self) -> Result<()> {
-        self.write_back()?;
+        let written = self.pages.as_ref().map_or(Ok(()), |pages| pages.sync());
+        written.and(self.write_back())?;
         self.fs.commit()
     }
 

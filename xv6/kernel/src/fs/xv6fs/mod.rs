@@ -3,7 +3,8 @@
 //! The library does names, metadata, space and the log; here are the inode cache ([`XvFs`]), the VFS's calls on an inode
 //! ([`inode`], [`names`]), and file contents through the page cache with delayed allocation ([`pages`]). Changes
 //! stay in memory until fsync(2), sync(2), or the flusher some seconds later; a file made and removed before
-//! that never reaches the disk.
+//! that never reaches the disk. A write that the disk fails makes the instance read-only: what the disk holds stays sound, what is in memory
+//! can still be read.
 //!
 //! Locks: `volume`, the file system's big lock, is a sleeping mutex of rank `FsLog`: held across each call of the library,
 //! never across a copy to user memory. `inodes` and `released` are spin locks, taken alone; an inode's own spin locks
@@ -21,12 +22,15 @@ use crate::drivers::chr;
 use crate::error::{Errno, Result};
 use crate::mm;
 use crate::sync::{self, Mutex, MutexGuard};
+use crate::vfs::devnum;
 use crate::vfs::fstype::{FsType, MountArgs, Source};
 use crate::vfs::inode::{FileSystem, InodeRef, StatFs};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
+use core::ops::{Deref, DerefMut};
+use core::sync::atomic::{AtomicBool, Ordering};
 use disk::{Storage, VolumeDisk};
 use hal::sync::{Rank, SpinLock};
 use inode::XvInode;
@@ -52,10 +56,44 @@ pub struct XvFs {
     dev: u64,
     storage: Arc<dyn Storage>,
     volume: Mutex<Volume>,
+    /// An error made the volume read-only.
+    failed: AtomicBool,
     /// The inodes in use.
     inodes: SpinLock<BTreeMap<Ino, Weak<XvInode>>>,
     /// Inodes whose end the volume has not heard of yet.
     released: SpinLock<Vec<Released>>,
+}
+
+/// The locked volume. When it is let go after an error made it read-only, the instance notes that.
+struct Locked<'a> {
+    fs: &'a XvFs,
+    volume: MutexGuard<'a, Volume>,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Volume;
+
+    fn deref(&self) -> &Volume {
+        &self.volume
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Volume {
+        &mut self.volume
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        if let Some(error) = self.volume.failure()
+            && !self.fs.failed.swap(true, Ordering::AcqRel)
+        {
+            let (major, minor) = (devnum::major(self.fs.dev), devnum::minor(self.fs.dev));
+            let text = format_args!("xv6fs (disk {major}:{minor}): {error}; the file system is read-only from now on");
+            hal::log::record(hal::log::Level::Critical, text);
+        }
+    }
 }
 
 /// What an ended inode leaves to be told to the volume.
@@ -115,6 +153,7 @@ impl XvFs {
             dev,
             storage,
             volume: Mutex::new(sync::Rank::FsLog, "xv6fs", volume),
+            failed: AtomicBool::new(false),
             inodes: SpinLock::new(Rank::Inode, "xv6fs inodes", BTreeMap::new()),
             released: SpinLock::new(Rank::Inode, "xv6fs released", Vec::new()),
         });
@@ -127,8 +166,8 @@ impl XvFs {
     }
 
     /// The volume, told of the inodes that ended.
-    fn lock(&self) -> MutexGuard<'_, Volume> {
-        let mut volume = self.volume.lock();
+    fn lock(&self) -> Locked<'_> {
+        let mut volume = Locked { fs: self, volume: self.volume.lock() };
         self.settle(&mut volume);
         volume
     }
@@ -197,7 +236,7 @@ impl XvFs {
 /// The flusher's part: what is not yet on the disk goes there.
 fn commit_all() {
     let instances: Vec<_> = INSTANCES.lock().iter().filter_map(Weak::upgrade).collect();
-    for fs in instances {
+    for fs in instances.iter().filter(|fs| !fs.is_failed()) {
         if let Err(error) = fs.commit() {
             hal::log::record(hal::log::Level::Error, format_args!("xv6fs: committing: {error:?}"));
         }
@@ -239,6 +278,20 @@ impl FileSystem for XvFs {
             outcome = outcome.and(inode.write_back());
         }
         outcome.and(self.commit())
+    }
+
+    fn set_read_only(&self, read_only: bool) -> Result<()> {
+        if read_only {
+            return Ok(());
+        }
+        if self.storage.read_only() {
+            return Err(Errno::EACCES.during("making a file system writable whose disk is not"));
+        }
+        self.lock().make_writable().map_err(failed)
+    }
+
+    fn is_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     fn as_any(&self) -> &dyn Any {

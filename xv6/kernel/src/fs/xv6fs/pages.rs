@@ -62,11 +62,19 @@ impl PageSource for XvInode {
         let size = self.cache()?.size().min(end);
         let mut volume = self.fs.lock();
         let promised = self.promised_in(first, frames.len());
-        volume
-            .write_blocks(self.ino, first, frames.len(), size, promised.len() as u64, &mut |disk, place, range| {
-                disk.0.write_frames(place, &frames[range]).map_err(|_| xv6fs::Error::Io)
-            })
-            .map_err(failed)?;
+        let written = volume.write_blocks(
+            self.ino,
+            first,
+            frames.len(),
+            size,
+            promised.len() as u64,
+            &mut |disk, place, range| disk.0.write_frames(place, &frames[range]).map_err(|_| xv6fs::Error::Io),
+        );
+        // To pages that became dirty before the volume failed, the failure is what counts.
+        let lost = |error| {
+            if volume.failure().is_some() { Errno::EIO.during("writing to a failed xv6fs") } else { failed(error) }
+        };
+        written.map_err(lost)?;
         self.forget_promises(&promised);
         self.save_times(&mut volume)?;
         self.refresh(&mut volume)?;
