@@ -1,10 +1,10 @@
 //! A tar file mounted read-only in place: an image's layer, nothing unpacked.
 //!
-//! [`TarFs`] is one mounted archive: its [`index::Index`] and the inodes in use. A file's pages are copied from the
-//! archive's own page cache, since members are aligned to 512 bytes and pages to 4096. The VFS gives all mounts of one
-//! archive one instance, so containers share its pages.
+//! [`TarFs`] is one mounted archive: its [`index::Index`], the inodes in use, and the pages of the files that were used. A
+//! file's pages are copied from the archive's own page cache, since members are aligned to 512 bytes and pages to 4096. The
+//! VFS gives all mounts of one archive one instance, so containers share its pages, and one finds what an earlier one read.
 //!
-//! Locks: `TarFs::nodes`, a spin lock held for look-ups only.
+//! Locks: `TarFs::nodes` and `TarFs::contents`, spin locks held for look-ups only.
 
 mod header;
 mod index;
@@ -22,7 +22,7 @@ use alloc::sync::{Arc, Weak};
 use core::any::Any;
 use hal::sync::{Rank, SpinLock};
 use index::Index;
-use node::TarNode;
+use node::{Content, TarNode};
 
 /// statfs(2)'s `f_type`, our own: "tarf".
 const MAGIC: u64 = 0x7461_7266;
@@ -40,8 +40,10 @@ pub struct TarFs {
     dev: u64,
     tar: Arc<dyn Bytes>,
     index: Index,
-    /// Inodes in use, by node: one file has one inode, and so one page cache.
+    /// Inodes in use, by node: one file has one inode.
     nodes: SpinLock<BTreeMap<u32, Weak<TarNode>>>,
+    /// Files that were used, by node. Their pages stay when the inodes go; reclaim takes those that nobody wants.
+    contents: SpinLock<BTreeMap<u32, Arc<Content>>>,
     this: Weak<TarFs>,
 }
 
@@ -54,6 +56,7 @@ impl TarFs {
             tar,
             index,
             nodes: SpinLock::new(Rank::Inode, "tar inodes", BTreeMap::new()),
+            contents: SpinLock::new(Rank::Inode, "tar contents", BTreeMap::new()),
             this: this.clone(),
         }))
     }

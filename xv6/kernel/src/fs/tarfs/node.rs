@@ -1,4 +1,4 @@
-//! Inodes of a mounted tar file: [`TarNode`], a view of one node of the index.
+//! Inodes of a mounted tar file: [`TarNode`], a view of one node of the index, and [`Content`], a file's pages.
 //!
 //! Locks: none of its own.
 
@@ -18,7 +18,14 @@ use hal::frame::{Frame, SIZE};
 pub struct TarNode {
     fs: Arc<TarFs>,
     number: u32,
-    pages: Option<Arc<PageCache>>,
+    content: Option<Arc<Content>>,
+}
+
+/// The content of one file, which the mounted archive owns and so does not keep alive: inodes do.
+pub(super) struct Content {
+    fs: Weak<TarFs>,
+    number: u32,
+    pages: Arc<PageCache>,
 }
 
 impl TarNode {
@@ -28,12 +35,8 @@ impl TarNode {
         if let Some(node) = fs.nodes.lock().get(&number).and_then(Weak::upgrade) {
             return node;
         }
-        let made = Arc::new_cyclic(|this: &Weak<TarNode>| {
-            let source: Weak<dyn PageSource> = this.clone();
-            let node = &fs.index.nodes[number as usize];
-            let pages = (node.kind == Kind::File).then(|| PageCache::new(source, node.size));
-            TarNode { number, pages, fs: fs.clone() }
-        });
+        let content = (fs.index.nodes[number as usize].kind == Kind::File).then(|| Content::get(&fs, number));
+        let made = Arc::new(TarNode { number, content, fs: fs.clone() });
         let mut nodes = fs.nodes.lock();
         if let Some(other) = nodes.get(&number).and_then(Weak::upgrade) {
             drop(nodes);
@@ -58,15 +61,32 @@ impl Drop for TarNode {
     }
 }
 
-impl PageSource for TarNode {
+impl Content {
+    /// The content of file `number`, made if nobody has used it yet.
+    fn get(fs: &TarFs, number: u32) -> Arc<Content> {
+        if let Some(content) = fs.contents.lock().get(&number) {
+            return content.clone();
+        }
+        let made = Arc::new_cyclic(|this: &Weak<Content>| {
+            let source: Weak<dyn PageSource> = this.clone();
+            let pages = PageCache::new(source, fs.index.nodes[number as usize].size);
+            Content { fs: fs.this.clone(), number, pages }
+        });
+        // Whoever was faster counts.
+        fs.contents.lock().entry(number).or_insert(made).clone()
+    }
+}
+
+impl PageSource for Content {
     fn read_pages(&self, first: u64, frames: &mut [Frame]) -> Result<()> {
-        let node = self.node();
+        let fs = self.fs.upgrade().ok_or(Errno::EIO.during("reading an archive that is gone"))?;
+        let node = &fs.index.nodes[self.number as usize];
         let mut page = vec![0; SIZE];
         for (index, frame) in (first..).zip(frames) {
             let offset = index.saturating_mul(SIZE as u64);
             let len = node.size.saturating_sub(offset).min(SIZE as u64) as usize;
             if len > 0 {
-                self.fs.tar.read_at(node.data + offset, &mut page[..len])?;
+                fs.tar.read_at(node.data + offset, &mut page[..len])?;
             }
             page[len..].fill(0);
             frame.write(0, &page);
@@ -126,7 +146,7 @@ impl Inode for TarNode {
     }
 
     fn pages(&self) -> Option<Arc<PageCache>> {
-        self.pages.clone()
+        self.content.as_ref().map(|content| content.pages.clone())
     }
 
     fn get_xattr(&self, name: &[u8]) -> Result<Vec<u8>> {

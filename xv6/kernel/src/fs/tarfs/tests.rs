@@ -2,9 +2,7 @@
 
 use super::TarFs;
 use super::index::{Index, MAX_NODES};
-use super::node::TarNode;
 use crate::error::Errno;
-use crate::mm::PageSource;
 use crate::vfs::inode::{FileSystem, InodeRef, Kind};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -63,10 +61,9 @@ fn find(fs: &Arc<TarFs>, path: &str) -> Result<InodeRef, Errno> {
 }
 
 fn content(file: &InodeRef) -> Vec<u8> {
-    let node = file.as_any().downcast_ref::<TarNode>().expect("an inode of ours");
+    let pages = file.pages().expect("a file has pages");
     let size = file.attr().expect("attributes").size as usize;
-    let mut frames: Vec<Frame> = (0..size.div_ceil(SIZE)).map(|_| Frame::alloc().expect("memory")).collect();
-    node.read_pages(0, &mut frames).expect("reading");
+    let frames: Vec<Frame> = (0..size.div_ceil(SIZE)).map(|index| pages.get(index as u64).expect("reading")).collect();
     let mut bytes = vec![0; frames.len() * SIZE];
     for (frame, page) in frames.iter().zip(bytes.chunks_mut(SIZE)) {
         frame.read(0, page);
@@ -74,6 +71,18 @@ fn content(file: &InodeRef) -> Vec<u8> {
     assert!(bytes[size..].iter().all(|byte| *byte == 0));
     bytes.truncate(size);
     bytes
+}
+
+#[test]
+fn a_files_pages_outlive_its_inode_and_do_not_keep_the_archive() {
+    let fs = Archive::new().file("bin/sh", b"text").mount();
+    let pages = || find(&fs, "bin/sh").expect("the file").pages().expect("its pages");
+    assert_eq!(content(&find(&fs, "bin/sh").expect("the file")), b"text");
+    assert_eq!((pages().pages(), fs.nodes.lock().len()), (1, 0));
+    assert!(Arc::ptr_eq(&pages(), &pages()));
+    let gone = Arc::downgrade(&fs);
+    drop(fs);
+    assert!(gone.upgrade().is_none());
 }
 
 #[test]
