@@ -23,6 +23,8 @@ pub mod heap;
 pub mod irq;
 pub mod log;
 mod mem;
+#[cfg(loom)]
+pub mod model;
 pub mod paging;
 pub mod panic;
 pub mod percpu;

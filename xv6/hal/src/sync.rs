@@ -1,15 +1,16 @@
 //! Spin locks, ranked. The kernel runs with interrupts off, so a lock is only a flag; whoever spins for it still answers TLB
 //! shootdowns and stop requests ([`crate::cpu::pause`]). Debug builds check the order of [`Rank`]s on each CPU.
 
+pub mod atomic;
 mod order;
 mod sleep;
 
 pub use order::held;
 pub use sleep::{Exclusive, Shared, SleepCell};
 
+use atomic::{Access, AtomicBool, Ordering, Watch};
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicBool, Ordering};
 
 /// The one lock order, outermost first: a lock may be taken while holding only locks of smaller rank. Add ranks
 /// where a new kind of lock belongs; two locks of one rank are never held together.
@@ -99,6 +100,7 @@ pub struct SpinLock<T: ?Sized> {
     locked: AtomicBool,
     rank: Rank,
     name: &'static str,
+    watch: Watch,
     value: UnsafeCell<T>,
 }
 
@@ -110,7 +112,7 @@ unsafe impl<T: ?Sized + Send> Send for SpinLock<T> {}
 impl<T> SpinLock<T> {
     /// A free lock around `value`.
     pub const fn new(rank: Rank, name: &'static str, value: T) -> Self {
-        Self { locked: AtomicBool::new(false), rank, name, value: UnsafeCell::new(value) }
+        Self { locked: AtomicBool::new(false), rank, name, watch: Watch::new(), value: UnsafeCell::new(value) }
     }
 
     /// The value, when nobody needs the lock any more.
@@ -144,7 +146,7 @@ impl<T: ?Sized> SpinLock<T> {
 
     fn taken(&self) -> SpinGuard<'_, T> {
         order::taken((&raw const *self).cast(), self.rank, self.name);
-        SpinGuard { lock: self }
+        SpinGuard { lock: self, access: self.watch.write() }
     }
 
     /// Takes the lock if it is free. The order is not checked: a try cannot deadlock.
@@ -171,6 +173,7 @@ impl<T: ?Sized> SpinLock<T> {
 /// The value of a locked [`SpinLock`]; dropping it unlocks.
 pub struct SpinGuard<'a, T: ?Sized> {
     lock: &'a SpinLock<T>,
+    access: Access,
 }
 
 impl<T: ?Sized> Deref for SpinGuard<'_, T> {
@@ -191,6 +194,7 @@ impl<T: ?Sized> DerefMut for SpinGuard<'_, T> {
 impl<T: ?Sized> Drop for SpinGuard<'_, T> {
     fn drop(&mut self) {
         order::released((&raw const *self.lock).cast());
+        self.access.end();
         self.lock.locked.store(false, Ordering::Release);
     }
 }
@@ -199,6 +203,7 @@ impl<T: ?Sized> Drop for SpinGuard<'_, T> {
 pub struct Once<T> {
     lock: SpinLock<()>,
     set: AtomicBool,
+    watch: Watch,
     value: UnsafeCell<Option<T>>,
 }
 
@@ -208,7 +213,12 @@ unsafe impl<T: Send + Sync> Sync for Once<T> {}
 impl<T> Once<T> {
     /// Not computed yet.
     pub const fn new() -> Self {
-        Self { lock: SpinLock::new(Rank::Once, "once", ()), set: AtomicBool::new(false), value: UnsafeCell::new(None) }
+        Self {
+            lock: SpinLock::new(Rank::Once, "once", ()),
+            set: AtomicBool::new(false),
+            watch: Watch::new(),
+            value: UnsafeCell::new(None),
+        }
     }
 
     /// The value, if it has been computed.
@@ -216,6 +226,7 @@ impl<T> Once<T> {
         if !self.set.load(Ordering::Acquire) {
             return None;
         }
+        self.watch.read().end();
         // SAFETY: `set` is stored after the only write, and never cleared.
         unsafe { (*self.value.get()).as_ref() }
     }
@@ -226,6 +237,7 @@ impl<T> Once<T> {
             let value = f();
             let _guard = self.lock.lock();
             if !self.set.load(Ordering::Acquire) {
+                self.watch.write().end();
                 // SAFETY: `set` is false and the lock is held, so nobody reads or writes the value.
                 unsafe { *self.value.get() = Some(value) };
                 self.set.store(true, Ordering::Release);

@@ -154,7 +154,10 @@ mod machine {
     }
 }
 
-#[cfg(not(target_os = "none"))]
+#[cfg(loom)]
+use crate::model::time as machine;
+
+#[cfg(not(any(target_os = "none", loom)))]
 mod machine {
     use std::sync::OnceLock;
     use std::time::{Instant, SystemTime, UNIX_EPOCH};

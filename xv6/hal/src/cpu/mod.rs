@@ -6,14 +6,20 @@ pub(crate) mod local;
 pub(crate) mod setup;
 
 /// The most CPUs the kernel uses.
+#[cfg(not(loom))]
 pub const MAX: usize = 8;
+/// The CPUs of a model.
+#[cfg(loom)]
+pub const MAX: usize = 2;
 
 /// The running CPU's number, from 0. Stable between two context switches: the kernel is never preempted.
 #[inline]
 pub fn id() -> usize {
     #[cfg(target_os = "none")]
     return local::id();
-    #[cfg(not(target_os = "none"))]
+    #[cfg(loom)]
+    return crate::model::cpu::id();
+    #[cfg(not(any(target_os = "none", loom)))]
     0
 }
 
@@ -22,6 +28,9 @@ pub fn id() -> usize {
 pub fn pause() {
     #[cfg(target_os = "none")]
     crate::paging::tlb::answer();
+    #[cfg(loom)]
+    loom::hint::spin_loop();
+    #[cfg(not(loom))]
     core::hint::spin_loop();
 }
 
@@ -36,7 +45,9 @@ pub fn idle() {
         unsafe { core::arch::asm!("sti", "hlt", "cli") };
         crate::paging::tlb::leave_idle();
     }
-    #[cfg(not(target_os = "none"))]
+    #[cfg(loom)]
+    crate::model::cpu::idle();
+    #[cfg(not(any(target_os = "none", loom)))]
     std::thread::yield_now();
 }
 
@@ -55,6 +66,8 @@ pub fn poll_interrupts() {
 pub fn kick(cpu: usize) {
     #[cfg(target_os = "none")]
     crate::irq::apic::kick(cpu);
-    #[cfg(not(target_os = "none"))]
+    #[cfg(loom)]
+    crate::model::cpu::kick(cpu);
+    #[cfg(not(any(target_os = "none", loom)))]
     let _ = cpu;
 }

@@ -49,6 +49,12 @@ pub fn on_kick(f: fn()) {
     KICK.set(f);
 }
 
+/// A model's timer rings.
+#[cfg(loom)]
+pub(crate) fn ring() {
+    TIMER.call();
+}
+
 /// Interrupt vectors.
 #[cfg(target_os = "none")]
 pub(crate) mod vector {

@@ -82,8 +82,13 @@ mod checked {
     mod place {
         use super::Held;
 
+        #[cfg(not(loom))]
         std::thread_local! {
             static HELD: Held = const { Held::new() };
+        }
+        #[cfg(loom)]
+        loom::thread_local! {
+            static HELD: Held = Held::new();
         }
 
         pub fn with<R>(f: impl FnOnce(&Held) -> R) -> R {

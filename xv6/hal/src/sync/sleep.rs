@@ -5,9 +5,9 @@
 //!
 //! State word: 0 free, [`EXCLUSIVE`] taken exclusively, else the number of shared holders. No locks of its own.
 
+use super::atomic::{Access, AtomicU32, Ordering, Watch};
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering};
 
 /// The state of a cell that is taken exclusively.
 const EXCLUSIVE: u32 = u32::MAX;
@@ -15,6 +15,7 @@ const EXCLUSIVE: u32 = u32::MAX;
 /// A value behind a lock that can be tried but never waited for.
 pub struct SleepCell<T: ?Sized> {
     state: AtomicU32,
+    watch: Watch,
     value: UnsafeCell<T>,
 }
 
@@ -26,7 +27,7 @@ unsafe impl<T: ?Sized + Send + Sync> Sync for SleepCell<T> {}
 impl<T> SleepCell<T> {
     /// A free cell that holds `value`.
     pub const fn new(value: T) -> SleepCell<T> {
-        SleepCell { state: AtomicU32::new(0), value: UnsafeCell::new(value) }
+        SleepCell { state: AtomicU32::new(0), watch: Watch::new(), value: UnsafeCell::new(value) }
     }
 
     /// The value, when the cell itself is no longer needed.
@@ -39,7 +40,7 @@ impl<T: ?Sized> SleepCell<T> {
     /// Takes the cell exclusively, or `None` if anyone has it.
     pub fn try_exclusive(&self) -> Option<Exclusive<'_, T>> {
         self.state.compare_exchange(0, EXCLUSIVE, Ordering::Acquire, Ordering::Relaxed).ok()?;
-        Some(Exclusive { cell: self })
+        Some(Exclusive { cell: self, access: self.watch.write() })
     }
 
     /// Takes the cell shared, or `None` if somebody has it exclusively.
@@ -50,7 +51,7 @@ impl<T: ?Sized> SleepCell<T> {
                 return None;
             }
             match self.state.compare_exchange_weak(state, state + 1, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return Some(Shared { cell: self }),
+                Ok(_) => return Some(Shared { cell: self, access: self.watch.read() }),
                 Err(seen) => state = seen,
             }
         }
@@ -70,6 +71,7 @@ impl<T: ?Sized> SleepCell<T> {
 /// Sole access to a cell's value, until dropped.
 pub struct Exclusive<'a, T: ?Sized> {
     cell: &'a SleepCell<T>,
+    access: Access,
 }
 
 impl<T: ?Sized> Deref for Exclusive<'_, T> {
@@ -89,6 +91,7 @@ impl<T: ?Sized> DerefMut for Exclusive<'_, T> {
 
 impl<T: ?Sized> Drop for Exclusive<'_, T> {
     fn drop(&mut self) {
+        self.access.end();
         self.cell.state.store(0, Ordering::Release);
     }
 }
@@ -96,6 +99,7 @@ impl<T: ?Sized> Drop for Exclusive<'_, T> {
 /// Shared access to a cell's value, until dropped.
 pub struct Shared<'a, T: ?Sized> {
     cell: &'a SleepCell<T>,
+    access: Access,
 }
 
 impl<T: ?Sized> Deref for Shared<'_, T> {
@@ -108,6 +112,7 @@ impl<T: ?Sized> Deref for Shared<'_, T> {
 
 impl<T: ?Sized> Drop for Shared<'_, T> {
     fn drop(&mut self) {
+        self.access.end();
         self.cell.state.fetch_sub(1, Ordering::Release);
     }
 }

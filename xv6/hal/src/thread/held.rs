@@ -43,6 +43,17 @@ pub fn switch_to(to: Arc<Context>) {
     finish_switch();
 }
 
+/// The end of a model: the CPUs run nothing.
+#[cfg(loom)]
+pub(crate) fn forget() {
+    for cpu in 0..cpu::MAX {
+        let mut held = HELD.of(cpu).lock();
+        let gone = (held.current.take(), held.previous.take());
+        drop(held);
+        drop(gone);
+    }
+}
+
 /// Drops the CPU's reference to what it ran before the last [`switch_to`].
 pub fn finish_switch() {
     let previous = HELD.with(|held| held.lock().previous.take());

@@ -10,14 +10,19 @@ pub(crate) use machine::Inner;
 #[cfg(target_os = "none")]
 pub use machine::{Context, switch};
 
-#[cfg(not(target_os = "none"))]
+#[cfg(not(any(target_os = "none", loom)))]
 pub use hosted::{Context, switch};
+
+#[cfg(loom)]
+pub use crate::model::thread::{Context, switch};
 
 mod held;
 
+#[cfg(loom)]
+pub(crate) use held::forget;
 pub use held::{adopt, finish_switch, switch_to};
 
-#[cfg(not(target_os = "none"))]
+#[cfg(not(any(target_os = "none", loom)))]
 mod hosted {
     use alloc::boxed::Box;
 

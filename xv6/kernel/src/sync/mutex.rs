@@ -5,7 +5,7 @@
 use super::{Rank, WaitQueue};
 use crate::task;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering};
+use hal::sync::atomic::{AtomicU32, Ordering, fence};
 use hal::sync::{Exclusive, SleepCell};
 
 /// A value that one thread at a time may use; the others sleep.
@@ -84,8 +84,8 @@ impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
         self.value = None;
         task::locks::released(self.lock.rank);
-        // Pairs with the increment in `lock`: either the contender sees the cell free, or we see the contender.
-        core::sync::atomic::fence(Ordering::SeqCst);
+        // Pairs with the fence in `lock`: either the contender sees the cell free, or we see the contender.
+        fence(Ordering::SeqCst);
         if self.lock.contenders.load(Ordering::SeqCst) != 0 {
             self.lock.queue.wake_one();
         }

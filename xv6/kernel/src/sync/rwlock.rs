@@ -6,7 +6,7 @@
 use super::{Rank, WaitQueue};
 use crate::task;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering};
+use hal::sync::atomic::{AtomicU32, Ordering, fence};
 use hal::sync::{Exclusive, Shared, SleepCell};
 
 /// A value that many threads may read or one may change; the others sleep.
@@ -43,7 +43,7 @@ impl<T: ?Sized> RwLock<T> {
         let value = match attempt() {
             Some(value) => value,
             None => {
-                self.contenders.fetch_add(1, Ordering::SeqCst);
+                self.contend();
                 let value = self.queue.wait(attempt);
                 self.contenders.fetch_sub(1, Ordering::SeqCst);
                 value
@@ -59,8 +59,8 @@ impl<T: ?Sized> RwLock<T> {
         let value = match self.cell.try_exclusive() {
             Some(value) => value,
             None => {
-                self.contenders.fetch_add(1, Ordering::SeqCst);
                 self.writers.fetch_add(1, Ordering::SeqCst);
+                self.contend();
                 let value = self.queue.wait(|| self.cell.try_exclusive());
                 self.writers.fetch_sub(1, Ordering::SeqCst);
                 self.contenders.fetch_sub(1, Ordering::SeqCst);
@@ -71,9 +71,15 @@ impl<T: ?Sized> RwLock<T> {
         WriteGuard { lock: self, value: Some(value) }
     }
 
+    /// Counts the running thread among those that wait.
+    fn contend(&self) {
+        self.contenders.fetch_add(1, Ordering::SeqCst);
+    }
+
     fn release(&self) {
         task::locks::released(self.rank);
-        core::sync::atomic::fence(Ordering::SeqCst);
+        // Pairs with the fence in `contend`.
+        fence(Ordering::SeqCst);
         if self.contenders.load(Ordering::SeqCst) != 0 {
             // Readers and writers wait together, and which of them may go is decided by trying.
             self.queue.wake_all();

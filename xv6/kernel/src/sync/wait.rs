@@ -10,7 +10,7 @@ use crate::error::{Errno, Result};
 use crate::task::{self, Task, sched};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU8, Ordering};
+use hal::sync::atomic::{AtomicU8, Ordering};
 use hal::sync::{Rank, SpinLock};
 
 /// Not woken yet.

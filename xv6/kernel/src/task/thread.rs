@@ -17,6 +17,7 @@ use crate::vfs::{FdTable, FsContext};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use hal::sync::atomic::AtomicU32 as WorkBits;
 use hal::sync::{Rank, SpinLock};
 
 /// Work bit: a signal may be pending, a stop or the end asked for.
@@ -50,7 +51,7 @@ pub struct Task {
     pub process: Arc<Process>,
     /// What the scheduler keeps.
     pub(super) entity: Entity,
-    work: AtomicU32,
+    work: WorkBits,
     pub(super) parts: SpinLock<Parts>,
     pub(super) signals: SpinLock<ThreadSignals>,
     charge: SpinLock<Option<TaskCharge>>,
@@ -103,7 +104,7 @@ impl Task {
             process: plan.process,
             entity: plan.entity,
             // Its first way to user mode looks whether the process ends or stops: that may have begun while the thread was being made.
-            work: AtomicU32::new(WORK_SIGNAL),
+            work: WorkBits::new(WORK_SIGNAL),
             parts: SpinLock::new(Rank::TaskParts, "thread parts", plan.parts),
             signals: SpinLock::new(Rank::ThreadSignals, "thread signals", plan.signals),
             charge: SpinLock::new(Rank::Charge, "cgroup charge", plan.charge),

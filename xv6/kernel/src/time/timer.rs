@@ -84,6 +84,16 @@ pub fn arm(deadline: u64) {
     });
 }
 
+/// The end of a model's execution: nothing is armed.
+#[cfg(loom)]
+pub fn forget() {
+    for cpu in 0..hal::cpu::MAX {
+        let queue = QUEUES.of(cpu);
+        queue.entries.lock().clear();
+        queue.armed.store(u64::MAX, Ordering::Relaxed);
+    }
+}
+
 /// The handler of the timer interrupt.
 pub fn interrupt() {
     let now = hal::time::now_ns();

@@ -5,8 +5,9 @@
 use super::super::Task;
 use super::queue::RunQueue;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::AtomicU64;
 use hal::PerCpu;
+use hal::sync::atomic::{AtomicBool, Ordering};
 use hal::sync::{Rank, SpinLock};
 use hal::thread::Context;
 
@@ -100,4 +101,19 @@ pub fn describe(out: &mut dyn core::fmt::Write) {
             None => writeln!(out, "task none (idle)"),
         };
     });
+}
+
+/// The end of a model's execution: what ran and waited is forgotten.
+#[cfg(loom)]
+pub fn forget() {
+    for cpu in 0..hal::cpu::MAX {
+        let cpu = CPUS.of(cpu);
+        *cpu.queue.lock() = RunQueue::new();
+        *cpu.current.lock() = None;
+        *cpu.previous.lock() = None;
+        *cpu.idle_context.lock() = None;
+        cpu.idle.store(false, Ordering::Relaxed);
+        cpu.slice_end.store(u64::MAX, Ordering::Relaxed);
+    }
+    ONLINE.store(0, Ordering::Relaxed);
 }

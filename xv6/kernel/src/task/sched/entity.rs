@@ -15,7 +15,8 @@ use super::queue::scaled;
 use super::start::Start;
 use crate::cgroup::Cgroup;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicI8, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI8, AtomicI64, AtomicU64, AtomicUsize};
+use hal::sync::atomic::{AtomicBool, Ordering};
 use hal::sync::{Rank, SpinLock};
 use hal::thread::Context;
 

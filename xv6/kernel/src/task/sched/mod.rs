@@ -13,6 +13,8 @@ mod entity;
 mod queue;
 mod start;
 
+#[cfg(loom)]
+pub use cpu::forget;
 pub use cpu::{current, describe, idle_ns, online, runnable, switches, with_current};
 pub use entity::Entity;
 pub(super) use start::{Start, new_context};
@@ -22,9 +24,9 @@ use super::Task;
 use super::thread::WORK_RESCHEDULE;
 use crate::time::timer::{self, Timer};
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
 use cpu::{CPUS, Cpu};
 use entity::Phase;
+use hal::sync::atomic::{Ordering, fence};
 
 /// How long a thread runs while another waits, in ns.
 const SLICE: u64 = 3_000_000;
@@ -117,7 +119,7 @@ fn enqueue(task: &Arc<Task>) {
         queue.push(task.clone(), vruntime, now);
     }
     // Pairs with the idle loop: it says idle, then looks at the queue; we queue, then look whether it is idle.
-    core::sync::atomic::fence(Ordering::SeqCst);
+    fence(Ordering::SeqCst);
     if target != here {
         preempt_if_due(cpu, entity.vruntime(), now);
         hal::cpu::kick(target);
@@ -354,7 +356,7 @@ fn idle_loop() -> ! {
         }
         let start = hal::time::now_ns();
         cpu.idle.store(true, Ordering::SeqCst);
-        core::sync::atomic::fence(Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         if cpu.queue.lock().len() == 0 {
             hal::cpu::idle();
         }

@@ -3,6 +3,7 @@
 //! A fresh context enters [`first`] on its own stack, finishes the switch that led there, and runs what the thread's [`Start`] says. When
 //! that returns, the stack owns nothing any more and the thread is gone for good.
 
+use super::super::thread::WORK_SIGNAL;
 use super::super::{Process, Task, kernel_process, thread, user};
 use super::cpu::{CPUS, ONLINE};
 use super::{Entity, current, exit_current, finish_switch, idle_loop, unpark};
@@ -62,6 +63,8 @@ pub fn spawn_kernel(name: &'static str, body: fn()) -> Result<()> {
         charge: None,
         comm: thread::comm_bytes(name.as_bytes()),
     });
+    // No signal comes for it, and it is on no way to user mode.
+    task.clear_work(WORK_SIGNAL);
     unpark(&task);
     Ok(())
 }

@@ -25,6 +25,8 @@ pub use info::{
 };
 pub use info::{SIGINFO_BYTES, SigData, SigInfo};
 pub use queue::Pending;
+#[cfg(loom)]
+pub use send::wake;
 pub(super) use send::{ChildEvent, notify_parent};
 pub use send::{
     force, may_signal, send_as_user, send_info_to_process, send_info_to_task, send_to_group, send_to_process,

@@ -114,7 +114,7 @@ fn send(process: &Arc<Process>, thread: Option<&Arc<Task>>, info: SigInfo, stron
 }
 
 /// Tells a thread to look at its signals.
-pub(super) fn wake(task: &Arc<Task>) {
+pub fn wake(task: &Arc<Task>) {
     task.set_work(WORK_SIGNAL);
     sched::unpark(task);
 }
