@@ -38,6 +38,8 @@ impl<T: ?Sized> Mutex<T> {
             Some(value) => value,
             None => {
                 self.contenders.fetch_add(1, Ordering::SeqCst);
+                // Pairs with the fence in `drop`: counted, then looked; given back, then looked for whom it counts.
+                fence(Ordering::SeqCst);
                 let value = self.queue.wait(|| self.cell.try_exclusive());
                 self.contenders.fetch_sub(1, Ordering::SeqCst);
                 value

@@ -74,6 +74,8 @@ impl<T: ?Sized> RwLock<T> {
     /// Counts the running thread among those that wait.
     fn contend(&self) {
         self.contenders.fetch_add(1, Ordering::SeqCst);
+        // Pairs with the fence in `release`: counted, then looked; given back, then looked for whom it counts.
+        fence(Ordering::SeqCst);
     }
 
     fn release(&self) {
