@@ -4,10 +4,13 @@
 //! connection is taken up only when somebody asks. [`Monitor::stacks`] is what it is for: where every CPU is, and how it
 //! got there, read from the outside, whatever state the kernel is in.
 
+use crate::deadline::{BOOT, scaled};
 use crate::failure::Failure;
 use crate::symbols::Symbols;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::BorrowedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
@@ -65,7 +68,7 @@ impl Monitor {
     pub fn stacks(&self, kernel: &Path) -> io::Result<String> {
         let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let session = self.connected(&mut held)?;
-        session.command("stop")?;
+        let ran = session.stop()?;
         let registers = session.command("info registers -a")?;
         let symbols = Symbols::load(kernel).ok();
         let mut out = String::new();
@@ -87,12 +90,24 @@ impl Monitor {
                 }
             }
         }
-        session.command("cont")?;
+        session.go_on(ran)?;
         Ok(out)
     }
 }
 
 impl Monitor {
+    /// Waits until QEMU talks, which it does once it is set up, or until its process has ended.
+    ///
+    /// # Errors
+    /// QEMU's end, or its silence.
+    pub fn ready(&self, process: BorrowedFd<'_>) -> io::Result<()> {
+        let limit = Timespec::try_from(scaled(BOOT)).map_err(io::Error::other)?;
+        let mut first = [PollFd::new(&self.listener, PollFlags::IN), PollFd::from_borrowed_fd(process, PollFlags::IN)];
+        poll(&mut first, Some(&limit))?;
+        let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        self.connected(&mut held).map(|_| ())
+    }
+
     /// The code address that each CPU is at, `None` for one that is halted. The machine stands still for a moment.
     ///
     /// # Errors
@@ -100,9 +115,9 @@ impl Monitor {
     pub fn sample(&self) -> io::Result<Vec<Option<u64>>> {
         let mut held = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let session = self.connected(&mut held)?;
-        session.command("stop")?;
+        let ran = session.stop()?;
         let registers = session.command("info registers -a")?;
-        session.command("cont")?;
+        session.go_on(ran)?;
         Ok(cpus(&registers).iter().map(|cpu| (!cpu.halted).then_some(cpu.rip)).collect())
     }
 
@@ -148,6 +163,24 @@ impl Session {
                 return Ok(value.clone());
             }
         }
+    }
+
+    /// Stops the machine; whether it ran. One that gdb has stopped is gdb's to start again.
+    fn stop(&mut self) -> io::Result<bool> {
+        let status = self.ask(&json!({"execute": "query-status"}))?;
+        let ran = status["running"] == true;
+        if ran {
+            self.ask(&json!({"execute": "stop"}))?;
+        }
+        Ok(ran)
+    }
+
+    /// Lets a machine go on that [`Session::stop`] has stopped.
+    fn go_on(&mut self, ran: bool) -> io::Result<()> {
+        if ran {
+            self.ask(&json!({"execute": "cont"}))?;
+        }
+        Ok(())
     }
 
     /// Runs a command of the human monitor; gives its text.

@@ -12,7 +12,7 @@ use crate::wire::{Gone, Wire};
 use crate::workspace;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -51,6 +51,14 @@ impl Process {
             awaited: awaited.to_string(),
             stacks,
         })
+    }
+
+    /// Waits until QEMU is set up: its sockets listen, and the machine runs or waits for gdb.
+    ///
+    /// # Errors
+    /// QEMU's end, or its silence.
+    pub fn ready(&self) -> io::Result<()> {
+        self.monitor.ready(self.pidfd.as_fd())
     }
 
     /// The code address that each CPU is at now; `None` for one that is halted.

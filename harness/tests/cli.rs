@@ -162,3 +162,41 @@ fn a_bad_image_is_named() {
         "{stderr}"
     );
 }
+
+/// The events of a recording, and the text that they show.
+fn played(file: &std::path::Path) -> (Vec<serde_json::Value>, String) {
+    let text = std::fs::read_to_string(file).expect("a recording");
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    assert_eq!(lines[0]["version"], 2, "{text}");
+    let shown = lines[1..].iter().map(|event| event[2].as_str().expect("text")).collect();
+    (lines[1..].to_vec(), shown)
+}
+
+#[test]
+fn a_session_is_recorded() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("session.cast");
+    let name = file.to_str().expect("a plain path");
+    let (stdout, stderr, status) =
+        in_turn(&mut harness(&["run", "--record", name, "--", "sh", "-c", "echo one; sleep 0.2; echo é"]));
+    assert_eq!((stdout.as_str(), status), ("one\né\n", 0), "{stderr}");
+    let (events, shown) = played(&file);
+    assert_eq!(shown, "one\r\né\r\n");
+    let time = |event: Option<&serde_json::Value>| event.and_then(|event| event[0].as_f64()).expect("a time");
+    assert!(time(events.last()) - time(events.first()) > 0.15, "with its pauses: {events:?}");
+    let (stdout, stderr, status) = in_turn(harness(&["shell", "--record", name]).write_stdin("echo shown \"here\"\n"));
+    assert_eq!(status, 0, "{stderr}");
+    let (_, shown) = played(&file);
+    assert!(stdout.contains("shown here\n"), "{stdout}");
+    // The kernel's log is on the same terminal, so its last line is kept, too.
+    assert!(stdout.lines().all(|line| shown.contains(line)) && shown.contains("xv6: exit status 0"), "{shown}");
+}
+
+#[test]
+fn a_recording_that_cannot_be_written_is_told_before_the_boot() {
+    for verb in [&["run", "--record", "/no/such/x.cast", "--", "true"][..], &["shell", "--record", "/no/such/x.cast"]] {
+        let run = harness(verb).env("XV6_QEMU", "qemu-system-none").assert().code(125);
+        run.stderr("harness: record /no/such/x.cast: No such file or directory (os error 2)\n").stdout("");
+    }
+}

@@ -8,7 +8,8 @@ pub mod run;
 pub mod shell;
 
 use clap::Args;
-use harness::{Artifacts, Extra, Failure, Kernel, Machine};
+use harness::{Artifacts, Extra, Failure, Kernel, Machine, Recording};
+use relay::{terminal_kind, terminal_size};
 use std::path::PathBuf;
 
 /// Options about the machine.
@@ -32,6 +33,28 @@ pub struct MachineOptions {
     /// A root disk to use and keep, made from the built one when absent; otherwise changes are forgotten at the end
     #[arg(long, value_name = "FILE")]
     disk: Option<PathBuf>,
+}
+
+/// Options about what is kept of a session.
+#[derive(Debug, Args)]
+pub struct RecordOptions {
+    /// Keep a recording of what the terminal shows, for `asciinema play`
+    #[arg(long, value_name = "FILE.cast")]
+    record: Option<PathBuf>,
+}
+
+/// The size of a terminal that is none.
+const USUAL_SIZE: (u16, u16) = (80, 24);
+
+impl RecordOptions {
+    /// Begins the recording that was asked for. Called before anything takes long: a file that cannot be written is told at once.
+    ///
+    /// # Errors
+    /// `Setup` when the file cannot be written.
+    pub fn begin(&self) -> Result<Option<Recording>, Failure> {
+        let size = terminal_size().unwrap_or(USUAL_SIZE);
+        self.record.as_ref().map(|path| Recording::create(path, size, &terminal_kind())).transpose()
+    }
 }
 
 impl MachineOptions {

@@ -4,7 +4,7 @@
 //! restores the terminal on every way out. Ctrl-A B shows every CPU's call stack. Without a terminal (a pipe, a file) it works too: the input's end is typed as
 //! Ctrl-D, and line ends come out as a host program expects them.
 
-use harness::{Ending, Failure, Line, Machine, Process, Tee, decode, panic_report, spawn};
+use harness::{Ending, Failure, Line, Machine, Process, Recording, Tee, decode, panic_report, spawn};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 use std::io::{IsTerminal, Read, Write, stdin, stdout};
 use std::sync::Arc;
@@ -39,32 +39,52 @@ impl Drop for RawTerminal {
 
 /// Tells the guest about this terminal: its kind and its size.
 pub fn describe_terminal(machine: Machine) -> Machine {
-    if !(stdin().is_terminal() && stdout().is_terminal()) {
-        return machine.option("env.TERM=dumb");
-    }
-    let term = std::env::var("TERM").unwrap_or_else(|_| "dumb".into());
-    let machine = machine.option(format!("env.TERM={term}"));
-    match tcgetwinsize(stdout()) {
-        Ok(size) if size.ws_row > 0 => machine.option(format!("winsize={}x{}", size.ws_row, size.ws_col)),
-        _ => machine,
+    let machine = machine.option(format!("env.TERM={}", terminal_kind()));
+    match terminal_size() {
+        Some((columns, rows)) => machine.option(format!("winsize={rows}x{columns}")),
+        None => machine,
     }
 }
 
-/// Boots `machine` at this terminal. Gives the machine's exit status, or 0 after Ctrl-A X.
+/// Whether a person sits at this terminal.
+fn is_terminal() -> bool {
+    stdin().is_terminal() && stdout().is_terminal()
+}
+
+/// What this terminal is (`TERM`).
+pub fn terminal_kind() -> String {
+    std::env::var("TERM").ok().filter(|_| is_terminal()).unwrap_or_else(|| "dumb".into())
+}
+
+/// Columns and rows of this terminal, if it is one.
+pub fn terminal_size() -> Option<(u16, u16)> {
+    let size = tcgetwinsize(stdout()).ok().filter(|_| is_terminal())?;
+    (size.ws_row > 0).then_some((size.ws_col, size.ws_row))
+}
+
+/// Boots `machine` at this terminal, keeps what it shows, and calls `started` once QEMU runs. Gives the machine's exit status, or 0
+/// after Ctrl-A X.
 ///
 /// # Errors
 /// `Setup`, or what else ended the machine.
-pub fn relay(machine: &Machine) -> Result<u8, Failure> {
+pub fn relay(machine: &Machine, recording: Option<Recording>, started: impl FnOnce(&Process)) -> Result<u8, Failure> {
     let process = spawn(machine)?;
+    // Before the terminal becomes raw: it may print.
+    started(&process);
     let terminal = RawTerminal::enter();
     let raw = terminal.is_some();
     let sharing = |e| Failure::setup("share the console's stream", e);
     let crlf = stdout().is_terminal();
     let console = Tee::new(process.console.try_clone().map_err(sharing)?, &process.wire, Line::Console);
     let mut lines = LineEnds::default();
-    console.drain(move |piece| if crlf { show(piece) } else { show(&lines.undo(piece)) });
+    let shown = recording.clone();
+    console.drain(move |piece| {
+        shown.iter().for_each(|recording| recording.output(piece));
+        if crlf { show(piece) } else { show(&lines.undo(piece)) }
+    });
     let serial = Tee::new(process.serial.try_clone().map_err(sharing)?, &process.wire, Line::Serial);
     serial.drain(move |piece| {
+        recording.iter().for_each(|recording| recording.output(&to_terminal(piece)));
         let _ = std::io::stderr().write_all(&if raw { to_terminal(piece) } else { piece.to_vec() });
     });
     let process = Arc::new(process);
@@ -151,7 +171,7 @@ pub fn show(bytes: &[u8]) {
 }
 
 /// The kernel's log for a raw terminal, which wants a carriage return before each line feed.
-fn to_terminal(piece: &[u8]) -> Vec<u8> {
+pub fn to_terminal(piece: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(piece.len() + 8);
     for byte in piece {
         if *byte == b'\n' && out.last() != Some(&b'\r') {

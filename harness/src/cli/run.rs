@@ -3,8 +3,8 @@
 //! The command travels on the kernel's command line, so no shell and no prompt are in the way; its output is the only thing
 //! on standard output. It finds its input at an end.
 
-use crate::cli::MachineOptions;
-use crate::cli::relay::{LineEnds, outcome, show};
+use crate::cli::relay::{LineEnds, outcome, show, to_terminal};
+use crate::cli::{MachineOptions, RecordOptions};
 use clap::Args;
 use harness::deadline::{RUN, scaled};
 use harness::{Failure, Line, Tee, spawn};
@@ -16,6 +16,8 @@ use std::time::Duration;
 pub struct Options {
     #[command(flatten)]
     machine: MachineOptions,
+    #[command(flatten)]
+    record: RecordOptions,
     /// Seconds until the machine is ended by force
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -32,16 +34,22 @@ pub struct Options {
 /// # Errors
 /// What went wrong with the build or the machine.
 pub fn run(options: &Options) -> Result<u8, Failure> {
+    let recording = options.record.begin()?;
     let machine = options.machine.machine("run")?.option("env.TERM=dumb").command(options.command.iter().cloned());
     let process = spawn(&machine)?;
     let sharing = |e| Failure::setup("share the console's stream", e);
     let console = Tee::new(process.console.try_clone().map_err(sharing)?, &process.wire, Line::Console);
     let mut lines = LineEnds::default();
-    let printing = console.drain(move |piece| show(&lines.undo(piece)));
+    let shown = recording.clone();
+    let printing = console.drain(move |piece| {
+        shown.iter().for_each(|recording| recording.output(piece));
+        show(&lines.undo(piece));
+    });
     let serial = Tee::new(process.serial.try_clone().map_err(sharing)?, &process.wire, Line::Serial);
     let log = options.log;
     serial.drain(move |piece| {
         if log {
+            recording.iter().for_each(|recording| recording.output(&to_terminal(piece)));
             let _ = std::io::stderr().write_all(piece);
         }
     });

@@ -1,7 +1,7 @@
 //! `harness shell`: the guest's shell at this terminal.
 
-use crate::cli::MachineOptions;
 use crate::cli::relay::{describe_terminal, relay};
+use crate::cli::{MachineOptions, RecordOptions};
 use clap::Args;
 use harness::Failure;
 
@@ -10,6 +10,8 @@ use harness::Failure;
 pub struct Options {
     #[command(flatten)]
     machine: MachineOptions,
+    #[command(flatten)]
+    record: RecordOptions,
 }
 
 /// Boots and relays until the guest powers off or Ctrl-A X.
@@ -17,6 +19,7 @@ pub struct Options {
 /// # Errors
 /// What went wrong with the build or the machine.
 pub fn run(options: &Options) -> Result<u8, Failure> {
+    let recording = options.record.begin()?;
     let machine = describe_terminal(options.machine.machine("shell")?);
-    relay(&machine)
+    relay(&machine, recording, |_| ())
 }
