@@ -1,9 +1,15 @@
-//! The kernel log: a ring of text that `dmesg` reads, echoed to the serial line up to a level. Locks: [`LOG`]
-//! ([`Rank::Log`]), then the serial line's.
+//! The kernel log: a ring of records that `dmesg` reads, echoed to the serial line up to a level. Readers keep a [`Cursor`] each, which knows
+//! when what it was about to read has been overwritten. Locks: [`LOG`] ([`Rank::Log`]), then the serial line's.
 
+mod ring;
+
+pub use ring::{Cursor, Overwritten, Record, TEXT_MAX};
+
+use crate::irq::Handler;
 use crate::sync::{Rank, SpinLock};
 use core::fmt::{self, Arguments, Write};
 use core::sync::atomic::{AtomicU8, Ordering};
+use ring::Ring;
 
 /// How urgent a record is, as syslog(2) numbers it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -27,60 +33,60 @@ pub enum Level {
     Debug = 7,
 }
 
-/// Bytes of text kept.
-const SIZE: usize = 64 * 1024;
+/// Bytes of records kept.
+pub const SIZE: usize = 64 * 1024;
 
-struct Log {
-    text: [u8; SIZE],
-    /// Bytes ever written; the newest lies before `end % SIZE`.
-    end: u64,
-}
+/// The console level at boot: errors show, news do not.
+pub const CONSOLE_LEVEL: u8 = 4;
 
-static LOG: SpinLock<Log> = SpinLock::new(Rank::Log, "log", Log { text: [0; SIZE], end: 0 });
-static CONSOLE_LEVEL: AtomicU8 = AtomicU8::new(4);
+static LOG: SpinLock<Ring<SIZE>> = SpinLock::new(Rank::Log, "log", Ring::new());
+static LEVEL: AtomicU8 = AtomicU8::new(CONSOLE_LEVEL);
+static ON_RECORD: Handler = Handler::none();
 
-impl fmt::Write for Log {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for &byte in text.as_bytes() {
-            self.text[(self.end % SIZE as u64) as usize] = byte;
-            self.end += 1;
-        }
-        Ok(())
-    }
-}
-
-/// Adds a line (a newline is added) to the ring, stamped with the time; echoes it to the serial line if its level is *below* the
-/// console level ([`set_console_level`]).
+/// Adds a line of the kernel's own to the ring, stamped with the time; echoes it to the serial line if its level is *below* the console level
+/// ([`set_console_level`]).
 pub fn record(level: Level, text: Arguments<'_>) {
+    record_from(level as u16, text);
+}
+
+/// Adds a line of `priority`: facility * 8 + level, as syslog(3) numbers them; the kernel's facility is 0.
+pub fn record_from(priority: u16, text: Arguments<'_>) {
     let now = crate::time::now_ns() / 1000;
-    let (seconds, micros) = (now / 1_000_000, now % 1_000_000);
-    // Text in memory cannot fail to be written.
-    let _ = writeln!(LOG.lock(), "[{seconds:5}.{micros:06}] {text}");
-    if (level as u8) < CONSOLE_LEVEL.load(Ordering::Relaxed) {
-        print(format_args!("[{seconds:5}.{micros:06}] {text}\n"));
+    LOG.lock().push(priority, now, text);
+    if ((priority & 7) as u8) < console_level() {
+        print(format_args!("[{:5}.{:06}] {text}\n", now / 1_000_000, now % 1_000_000));
     }
+    ON_RECORD.call();
 }
 
-/// Records below this level number go to the serial line too (`loglevel=`, 0 quiet to 8 everything; 4 at boot).
+/// Sets what is called after each new record: by any CPU, whatever locks it holds.
+pub fn on_record(f: fn()) {
+    ON_RECORD.set(f);
+}
+
+/// Records below this level number go to the serial line too (`loglevel=`, 0 quiet to 8 everything).
 pub fn set_console_level(level: u8) {
-    CONSOLE_LEVEL.store(level, Ordering::Relaxed);
+    LEVEL.store(level, Ordering::Relaxed);
 }
 
-/// Reads the ring's text from position `from` (0 is the boot's first byte): the position of the first byte delivered (later than `from` when
-/// older text was overwritten) and how many bytes went into `buf`. The next position is their sum.
-pub fn read(from: u64, buf: &mut [u8]) -> (u64, usize) {
-    let log = LOG.lock();
-    let start = from.max(log.end.saturating_sub(SIZE as u64)).min(log.end);
-    let count = buf.len().min((log.end - start) as usize);
-    for (position, byte) in (start..).zip(&mut buf[..count]) {
-        *byte = log.text[(position % SIZE as u64) as usize];
-    }
-    (start, count)
+/// The console level.
+pub fn console_level() -> u8 {
+    LEVEL.load(Ordering::Relaxed)
 }
 
-/// The position after the newest byte.
-pub fn end() -> u64 {
-    LOG.lock().end
+/// Before the oldest record that is kept.
+pub fn oldest() -> Cursor {
+    LOG.lock().oldest()
+}
+
+/// After the newest record.
+pub fn newest() -> Cursor {
+    LOG.lock().newest()
+}
+
+/// Reads the record at `cursor`: its text goes into `text`, cut if that is short. `None` after the newest.
+pub fn read(cursor: Cursor, text: &mut [u8]) -> Result<Option<Record>, Overwritten> {
+    LOG.lock().read(cursor, text)
 }
 
 /// Writes straight to the serial line, a piece at a time under its lock. What `print!` calls.

@@ -1,9 +1,12 @@
-//! The calls that no crate offers as safe functions: a signal's disposition, fork(2), reboot(2) with an argument, and the
-//! wild calls of `probe fuzz`.
+//! The calls that no crate offers as safe functions: a signal's disposition, fork(2), reboot(2) with an argument, the kernel's log,
+//! and the wild calls of `probe fuzz`.
 //!
 //! This is the one file of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`], [`WildCall`]. Neighbours: `sh`
 //! and `probe` (both single-threaded when they call), `init`.
-#![expect(unsafe_code, reason = "sigaction, fork, RESTART2 and wild calls have no safe wrapper; each is checked here")]
+#![expect(
+    unsafe_code,
+    reason = "sigaction, fork, RESTART2, klogctl and wild calls have no safe wrapper; each is checked here"
+)]
 
 use std::ffi::CStr;
 use std::io;
@@ -93,6 +96,38 @@ pub fn reboot_with(argument: &CStr) -> io::Error {
         );
     }
     io::Error::last_os_error()
+}
+
+/// What [`kernel_log`] does: the actions of syslog(2).
+pub enum LogAction<'a> {
+    /// Copies the newest records, as text.
+    ReadAll(&'a mut [u8]),
+    /// Forgets the records so far.
+    Clear,
+    /// Nothing but emergencies goes to the console.
+    ConsoleOff,
+    /// The console is as it was before [`LogAction::ConsoleOff`].
+    ConsoleOn,
+    /// Records below this level go to the console.
+    ConsoleLevel(i32),
+    /// The size of the buffer.
+    Size,
+}
+
+/// Reads or controls the kernel's log, syslog(2) (which libc calls klogctl); its result.
+pub fn kernel_log(action: LogAction<'_>) -> io::Result<usize> {
+    let none = std::ptr::null_mut();
+    let (number, buffer, length) = match action {
+        LogAction::ReadAll(buffer) => (3, buffer.as_mut_ptr(), i32::try_from(buffer.len()).unwrap_or(i32::MAX)),
+        LogAction::Clear => (5, none, 0),
+        LogAction::ConsoleOff => (6, none, 0),
+        LogAction::ConsoleOn => (7, none, 0),
+        LogAction::ConsoleLevel(level) => (8, none, level),
+        LogAction::Size => (10, none, 0),
+    };
+    // SAFETY: the one action that writes gets a buffer and at most its length.
+    let result = unsafe { libc::klogctl(number, buffer.cast(), length) };
+    usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
 /// A system call: its number and its arguments.

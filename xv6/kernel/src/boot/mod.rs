@@ -10,6 +10,7 @@
 mod options;
 
 use crate::cgroup;
+use crate::drivers::klog;
 use crate::error::Result;
 use crate::exec::{self, Program};
 use crate::mm;
@@ -34,7 +35,8 @@ pub fn main() -> ! {
     hal::log::set_console_level(options.log_level);
     hal::panic::set_hook(name_task);
     hal::irq::on_timer(timer::interrupt);
-    hal::irq::on_kick(sched::kicked);
+    hal::irq::on_kick(kicked);
+    klog::init();
     tty::console::init(options.window);
     mm::oom::set_killer(task::oom::kill_biggest);
     let tasks = (hal::frame::total() / FRAMES_PER_TASK) as u64;
@@ -44,6 +46,12 @@ pub fn main() -> ! {
     spawn("boot", run_init);
     hal::boot::start_others(sched::start_cpu);
     sched::start_cpu()
+}
+
+/// Another CPU, or this one in an awkward moment, has asked for attention.
+fn kicked() {
+    sched::kicked();
+    klog::kicked();
 }
 
 fn spawn(name: &'static str, body: fn()) {

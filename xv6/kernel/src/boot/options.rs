@@ -1,12 +1,17 @@
 //! The kernel command line: `name=value` words for the kernel, and after ` -- ` the arguments for init.
 //!
 //! ```text
-//!   init=PATH loglevel=N winsize=ROWSxCOLS root=DISK env.NAME=VALUE ... -- ARG ARG ...
+//!   init=PATH loglevel=N quiet debug winsize=ROWSxCOLS root=DISK env.NAME=VALUE ... -- ARG ARG ...
 //! ```
 //!
 //! Values of `env.*` and the arguments are percent-decoded (`%20` is a blank), so that they may hold any byte. Unknown words are ignored.
 
 use alloc::vec::Vec;
+
+/// `quiet`: errors only.
+const QUIET: u8 = 4;
+/// `debug`: every record.
+const EVERYTHING: u8 = 8;
 
 /// What the command line says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,7 +35,7 @@ impl<'a> Options<'a> {
     pub fn parse(line: &'a str) -> Options<'a> {
         let mut options = Options {
             init: "/sbin/init",
-            log_level: 4,
+            log_level: hal::log::CONSOLE_LEVEL,
             window: None,
             root: "vda",
             arguments: Vec::new(),
@@ -41,10 +46,17 @@ impl<'a> Options<'a> {
             if word == "--" {
                 break;
             }
+            match word {
+                "quiet" => options.log_level = QUIET,
+                "debug" => options.log_level = EVERYTHING,
+                _ => {}
+            }
             let Some((name, value)) = word.split_once('=') else { continue };
             match name {
                 "init" => options.init = value,
-                "loglevel" => options.log_level = value.parse().unwrap_or(options.log_level),
+                "loglevel" => {
+                    options.log_level = value.parse().map_or(options.log_level, |level: u8| level.min(EVERYTHING))
+                }
                 "winsize" => options.window = Some(value),
                 "root" => options.root = value,
                 _ => {
@@ -90,11 +102,13 @@ mod tests {
     #[test]
     fn words_arguments_and_codes() {
         let options =
-            Options::parse("loglevel=7 quiet env.A=b%20c%3d winsize=24x80 root=/dev/vdb -- echo a%20b 50% -- %zz");
+            Options::parse("quiet loglevel=7 env.A=b%20c%3d winsize=24x80 root=/dev/vdb -- echo a%20b 50% -- %zz");
         assert_eq!((options.log_level, options.window, options.root), (7, Some("24x80"), "/dev/vdb"));
         assert_eq!(options.init, "/sbin/init");
         assert_eq!(options.environment, [b"A=b c="]);
         assert_eq!(options.arguments, [&b"echo"[..], b"a b", b"50%", b"--", b"%zz"]);
         assert_eq!(Options::parse("").root, "vda");
+        let level = |line| Options::parse(line).log_level;
+        assert_eq!(["", "quiet", "debug", "loglevel=99", "debug quiet", "loglevel=x"].map(level), [4, 4, 8, 8, 4, 4]);
     }
 }

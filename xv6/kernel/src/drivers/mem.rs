@@ -32,13 +32,13 @@ pub fn init() {
 struct Mem;
 
 impl CharDevice for Mem {
-    fn open(&self, minor: u32, _flags: OpenFlags) -> Result<Arc<dyn FileOps>> {
+    fn open(&self, minor: u32, flags: OpenFlags) -> Result<Arc<dyn FileOps>> {
         match minor {
             3 => Ok(Arc::new(Device::Null)),
             5 => Ok(Arc::new(Device::Zero)),
             7 => Ok(Arc::new(Device::Full)),
             8 | 9 => Ok(Arc::new(Device::Random)),
-            11 => Ok(Arc::new(Kmsg::new())),
+            11 => Ok(Arc::new(Kmsg::open(flags)?)),
             _ => Err(Errno::ENXIO.into()),
         }
     }

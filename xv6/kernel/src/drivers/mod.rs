@@ -3,5 +3,6 @@
 pub mod block;
 mod blockfile;
 pub mod chr;
+pub mod klog;
 mod kmsg;
 pub mod mem;

@@ -1,4 +1,4 @@
-//! The machine and the odd ones: limits, prctl, randomness, system information, the kernel log, reboot.
+//! The machine and the odd ones: limits, prctl, randomness, system information, reboot.
 
 use super::process::find_process;
 use super::{Call, Row};
@@ -10,13 +10,11 @@ use crate::task::signal::{self, Signal};
 use crate::task::{Cap, Process, Task};
 use crate::{power, time};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 /// The calls of this file.
 pub const ROWS: &[Row] = &[
     Row { number: 97, name: "getrlimit", handler: getrlimit },
     Row { number: 99, name: "sysinfo", handler: sysinfo },
-    Row { number: 103, name: "syslog", handler: syslog },
     Row { number: 135, name: "personality", handler: personality },
     Row { number: 160, name: "setrlimit", handler: setrlimit },
     Row { number: 169, name: "reboot", handler: reboot },
@@ -108,39 +106,6 @@ fn sysinfo(call: &mut Call<'_>) -> Result<usize> {
     info[13] = 1;
     memory::write(call.args[0], &info)?;
     Ok(0)
-}
-
-const SYSLOG_READ_ALL: usize = 3;
-const SYSLOG_CONSOLE_LEVEL: usize = 8;
-const SYSLOG_SIZE_UNREAD: usize = 9;
-const SYSLOG_SIZE_BUFFER: usize = 10;
-
-/// Most log text handed out at once, in bytes.
-const LOG_MAX: usize = 1 << 17;
-
-fn syslog(call: &mut Call<'_>) -> Result<usize> {
-    let [action, address, len, ..] = call.args;
-    if !call.task.cred().capable(Cap::Syslog) {
-        return Err(Errno::EPERM.into());
-    }
-    match action {
-        SYSLOG_READ_ALL => {
-            let mut text: Vec<u8> = Vec::new();
-            let size = len.min(LOG_MAX);
-            text.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
-            text.resize(size, 0);
-            let (_, count) = hal::log::read(hal::log::end().saturating_sub(size as u64), &mut text);
-            memory::write_bytes(address, &text[..count])?;
-            Ok(count)
-        }
-        SYSLOG_CONSOLE_LEVEL if (1..=8).contains(&len) => {
-            hal::log::set_console_level(len as u8);
-            Ok(0)
-        }
-        SYSLOG_SIZE_UNREAD => Ok(0),
-        SYSLOG_SIZE_BUFFER => Ok(LOG_MAX),
-        _ => Err(Errno::EINVAL.into()),
-    }
 }
 
 /// personality(2): the one there is, `PER_LINUX`, is 0; `0xffffffff` asks.

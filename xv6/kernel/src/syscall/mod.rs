@@ -33,6 +33,7 @@ mod sched;
 mod signal;
 mod socket;
 mod stat;
+mod syslog;
 mod time;
 mod xattr;
 
@@ -84,6 +85,7 @@ const GROUPS: &[&[Row]] = &[
     signal::ROWS,
     socket::ROWS,
     stat::ROWS,
+    syslog::ROWS,
     time::ROWS,
     xattr::ROWS,
 ];

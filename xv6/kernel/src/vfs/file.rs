@@ -90,9 +90,13 @@ pub trait FileOps: Send + Sync {
     fn write(&self, _file: &super::File, _buf: &mut WriteBuf<'_>, _offset: &mut u64) -> Result<usize> {
         Err(Errno::EINVAL.into())
     }
-    /// True for pipes, ttys and other streams: lseek(2) and pread(2) are `ESPIPE`.
+    /// True for pipes, ttys and other streams: pread(2) is `ESPIPE`, and so is lseek(2), unless it has [`FileOps::seek`].
     fn is_stream(&self) -> bool {
         false
+    }
+    /// lseek(2) on a stream: `ESPIPE`, except on a device that has places of its own.
+    fn seek(&self, _whence: super::openfile::Whence, _by: i64) -> Result<u64> {
+        Err(Errno::ESPIPE.into())
     }
     /// The events that hold now; registers `poller` (if given) with the wait queues that would change them.
     fn poll(&self, _file: &super::File, _poller: Option<&mut Poller>) -> Events {

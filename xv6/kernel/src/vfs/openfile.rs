@@ -186,7 +186,9 @@ impl File {
 
     /// lseek(2): the new offset. `EINVAL` below 0, `ENXIO` for data or holes past the end, `ESPIPE` on a stream.
     pub fn seek(&self, whence: Whence, by: i64) -> Result<u64> {
-        self.check_seekable()?;
+        if self.ops.is_stream() {
+            return self.ops.seek(whence, by);
+        }
         let mut offset = self.offset.lock();
         let to = match whence {
             Whence::Set => Some(by),

@@ -1,6 +1,7 @@
 //! `/proc/sys`: the few knobs that programs read (proc(5)).
 
 use super::{Row, View};
+use crate::drivers::klog;
 use crate::error::{Errno, Result};
 use crate::fs::text::number;
 use crate::ns::pid::PID_MAX;
@@ -25,6 +26,8 @@ static KERNEL: &[Row] = &[
     Row::text("ngroups_max", |_| Ok(b"65536\n".to_vec())),
     Row::text("overflowuid", |_| Ok(b"65534\n".to_vec())),
     Row::text("overflowgid", |_| Ok(b"65534\n".to_vec())),
+    Row::knob("printk", printk, set_printk),
+    Row::knob("dmesg_restrict", dmesg_restrict, set_dmesg_restrict),
     Row::rows("random", RANDOM),
 ];
 
@@ -70,9 +73,7 @@ fn uuid(bytes: &[u8; 16]) -> Vec<u8> {
 
 /// A write to `drop_caches`: 1 drops clean pages, 2 names, 3 both. Leak tests write it before they count.
 fn drop_caches(_: &View, message: &[u8]) -> Result<()> {
-    if !task::current().cred().capable(Cap::SysAdmin) {
-        return Err(Errno::EPERM.into());
-    }
+    administrator()?;
     let what: u8 = number(message)?;
     if !(1..=3).contains(&what) {
         return Err(Errno::EINVAL.into());
@@ -85,6 +86,41 @@ fn drop_caches(_: &View, message: &[u8]) -> Result<()> {
     }
     if what & 1 != 0 {
         crate::mm::drop_caches();
+    }
+    Ok(())
+}
+
+/// `EPERM` unless the caller administers the machine.
+fn administrator() -> Result<()> {
+    let allowed = task::current().cred().capable(Cap::SysAdmin);
+    if allowed { Ok(()) } else { Err(Errno::EPERM.into()) }
+}
+
+/// The console's level, that of messages without one, the lowest that the console may have, and the one at boot.
+fn printk(_: &View) -> Result<Vec<u8>> {
+    let now = hal::log::console_level();
+    let [usual, least, boot] = [klog::MESSAGE_LEVEL, klog::CONSOLE_MIN, hal::log::CONSOLE_LEVEL];
+    Ok(format!("{now}\t{usual}\t{least}\t{boot}\n").into_bytes())
+}
+
+/// A write to `printk`: its first number is the console's level; the others cannot be changed here, and are not looked at.
+fn set_printk(_: &View, message: &[u8]) -> Result<()> {
+    administrator()?;
+    let first = message.split(|byte| byte.is_ascii_whitespace()).find(|word| !word.is_empty()).unwrap_or_default();
+    let level: u8 = number(first)?;
+    klog::set_console_level(level.min(8));
+    Ok(())
+}
+
+fn dmesg_restrict(_: &View) -> Result<Vec<u8>> {
+    Ok(format!("{}\n", u8::from(klog::is_restricted())).into_bytes())
+}
+
+fn set_dmesg_restrict(_: &View, message: &[u8]) -> Result<()> {
+    administrator()?;
+    match number::<u8>(message)? {
+        value @ 0..=1 => klog::restrict(value == 1),
+        _ => return Err(Errno::EINVAL.into()),
     }
     Ok(())
 }
