@@ -42,7 +42,7 @@ fn other() -> ! {
             event => panic!("{event:?}"),
         }
     }
-    // The page table stays active here: its owner takes it away while this CPU sleeps.
+    // The page table stays active here until the CPU sleeps, or its owner asks for it back.
     drop(table);
     DONE.fetch_add(1, Ordering::SeqCst);
     loop {

@@ -7,7 +7,7 @@ use super::pvh::BACK;
 use crate::cpu::local::{LOCALS, SWITCH, local, small_stack};
 use crate::cpu::{self, setup};
 use crate::irq::apic;
-use crate::paging::kernel;
+use crate::paging::tlb;
 use crate::phys::direct;
 use crate::sync::Once;
 use crate::thread::stack::Stack;
@@ -125,6 +125,9 @@ pub fn start(entry: fn() -> !) {
         let stack = Stack::new(BOOT_STACK_PAGES).expect("memory for a CPU's stack");
         STACKS[cpu].store(stack.top(), Ordering::Relaxed);
         core::mem::forget(stack);
+        let root = tlb::new_root().expect("memory for a CPU's root page table");
+        LOCALS[cpu].root.store(root.addr(), Ordering::Relaxed);
+        core::mem::forget(root);
         START_STACKS[cpu].store(small_stack(cpu, SWITCH), Ordering::Release);
     }
     for local in &LOCALS[1..count] {
@@ -146,7 +149,7 @@ fn retire_identity_map() {
 extern "C" fn main(index: usize) -> ! {
     // SAFETY: this is CPU `index`, here once; the kernel's page table maps all that the boot's does but the identity map.
     unsafe {
-        x86::set_cr3(kernel::root());
+        x86::set_cr3(LOCALS[index].root.load(Ordering::Relaxed));
         setup::set_local(index);
         trap::load();
         setup::init(&LOCALS[index], entry::syscall_entry as *const () as usize);

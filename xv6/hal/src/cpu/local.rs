@@ -8,7 +8,7 @@ use crate::user::FpuState;
 use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 
 /// The 64-bit task state segment.
 #[repr(C, packed(4))]
@@ -49,17 +49,12 @@ pub struct Local {
     pub fpu_live: Cell<*const FpuState>,
     /// Whose FPU state the registers last held.
     pub fpu_loaded: Cell<*const FpuState>,
-    /// The active user page table, null for none; read by others.
+    /// The physical address of its root page table. Written before the CPU starts; the table's user half is written by others too.
+    pub root: AtomicU64,
+    /// The active user page table, null for none.
     pub space: AtomicPtr<Space>,
     /// The flush generation of `space` that this CPU's TLB has seen.
     pub generation: Cell<u64>,
-    /// Idle, so that flushes wait until it wakes; read by others, and cleared under `waking`.
-    pub lazy: AtomicBool,
-    /// A spin flag between the CPU waking up and others taking its page table away.
-    pub waking: AtomicBool,
-    /// The root that CR3 still holds though its space is gone (the frame's number; 0: none); set by others while this CPU is idle, under
-    /// `waking`.
-    pub orphan: AtomicU32,
     /// A kick is on its way, and need not be sent again; written by others.
     pub kicked: AtomicBool,
     /// When the kernel wants the timer, on the clock; `u64::MAX` for never.
@@ -93,11 +88,9 @@ impl Local {
             current: Cell::new(null_mut()),
             fpu_live: Cell::new(null_mut()),
             fpu_loaded: Cell::new(null_mut()),
+            root: AtomicU64::new(0),
             space: AtomicPtr::new(null_mut()),
             generation: Cell::new(0),
-            lazy: AtomicBool::new(false),
-            waking: AtomicBool::new(false),
-            orphan: AtomicU32::new(0),
             kicked: AtomicBool::new(false),
             deadline: Cell::new(u64::MAX),
             armed: Cell::new(u64::MAX),

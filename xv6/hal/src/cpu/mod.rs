@@ -40,10 +40,10 @@ pub fn idle() {
     #[cfg(target_os = "none")]
     {
         debug_assert_eq!(crate::sync::held(), 0, "idle with a spin lock held");
-        crate::paging::tlb::enter_idle();
+        // So that no flush waits for a CPU that sleeps, or wakes it.
+        crate::paging::tlb::activate_kernel();
         // SAFETY: the IDT is loaded; handlers run on this stack and return. `sti` takes effect after `hlt` has begun, so no interrupt is lost between.
         unsafe { core::arch::asm!("sti", "hlt", "cli") };
-        crate::paging::tlb::leave_idle();
     }
     #[cfg(loom)]
     crate::model::cpu::idle();

@@ -13,7 +13,7 @@ pub const WRITE: u64 = 1 << 1;
 pub const USER: u64 = 1 << 2;
 /// Not cached (device registers).
 pub const UNCACHED: u64 = 1 << 4;
-/// The CPU has used it. A TLB never holds an entry whose bit is clear in memory and has been since the last flush.
+/// A CPU has used it. No TLB holds an entry whose bit is clear, unless it was cleared since the last flush.
 pub const ACCESSED: u64 = 1 << 5;
 /// The CPU has written through it.
 pub const DIRTY: u64 = 1 << 6;
@@ -21,6 +21,10 @@ pub const DIRTY: u64 = 1 << 6;
 pub const LARGE: u64 = 1 << 7;
 /// Ours: a page with no access at all. Not `PRESENT`, but its frame is held.
 pub const NO_ACCESS: u64 = 1 << 9;
+/// Ours: it was `ACCESSED` when the CPU that had used it left the space.
+pub const USED_BEFORE: u64 = 1 << 10;
+/// What use leaves behind.
+pub const MARKS: u64 = ACCESSED | USED_BEFORE | DIRTY;
 /// No instruction fetches.
 pub const NO_EXECUTE: u64 = 1 << 63;
 /// The frame's address.

@@ -1,8 +1,9 @@
-//! The kernel's page table: the image W^X, the direct map, the stacks. Built at boot, before there is a frame allocator; its
-//! top-level entries are copied into every user page table, so none is added later.
+//! The kernel's page table: the image W^X, the direct map, the stacks. Built at boot, before there is a frame allocator. Its root is the first CPU's;
+//! its top-level entries are copied into the other CPUs' roots, so none is added later.
 
 use super::entry::{self, NO_EXECUTE, PRESENT, Table, UNCACHED, WRITE, slot, span};
 use crate::boot::layout::{self, DIRECT_BASE, KERNEL_BASE, STACK_BASE};
+use crate::cpu::local::local;
 use crate::frame::{Frame, SIZE};
 use crate::sync::{Rank, SpinLock};
 use crate::x86;
@@ -91,6 +92,7 @@ pub unsafe fn init(early: &mut Early, top: u64) {
     }
     early.entry(root, STACK_BASE, 2);
     ROOT.store(root, Ordering::Relaxed);
+    local().root.store(root, Ordering::Relaxed);
     // SAFETY: it maps all that the kernel uses.
     unsafe { x86::set_cr3(root) };
 }

@@ -7,6 +7,7 @@
 mod entry;
 #[cfg(target_os = "none")]
 pub(crate) mod kernel;
+mod leaves;
 mod space;
 #[cfg(all(test, not(target_os = "none")))]
 mod tests;
@@ -65,7 +66,7 @@ impl Mapping {
             frame: unsafe { Frame::share_index(entry::index(value)) },
             prot: entry::prot(value),
             dirty: value & entry::DIRTY != 0,
-            accessed: value & entry::ACCESSED != 0,
+            accessed: value & (entry::ACCESSED | entry::USED_BEFORE) != 0,
         }
     }
 }
@@ -90,18 +91,24 @@ impl PageTable {
     /// Maps `frame` (taking a reference) at `va`, replacing what was there (which must be flushed before it is used for something else).
     pub fn map(&self, va: usize, frame: &Frame, prot: Prot) -> Result<(), NoMemory> {
         check(&(va..va + crate::frame::SIZE));
-        let mut changes = self.space.lock();
-        let leaf = self.space.leaf_or_new(va)?;
+        let mut state = self.space.lock();
+        let leaf = self.space.leaf_or_new(&mut state, va)?;
+        state.leaves.fill(leaf.addr, leaf.slot..leaf.slot + 1);
         let value = u64::from(frame.clone().into_index()) << 12 | entry::user_flags(prot);
-        let old = leaf.table[leaf.slot].swap(value, Ordering::Relaxed);
+        // Another frame, or less access, is news to a TLB; more access it finds out by itself, so the marks that it may hold the page stay.
+        let kept = |old: u64| {
+            value & (entry::ADDRESS | entry::PRESENT) == old & (entry::ADDRESS | entry::PRESENT)
+                && prot.contains(entry::prot(old))
+        };
+        let old = leaf.table[leaf.slot].fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| {
+            Some(if kept(old) { value | old & entry::MARKS } else { value })
+        });
+        let old = old.unwrap_or_else(|same| same);
         if old == 0 {
             space::count(leaf.addr, 1);
         } else {
-            // Another frame, or less access, is news to a TLB; more access it finds out by itself.
-            let kept = value & (entry::ADDRESS | entry::PRESENT) == old & (entry::ADDRESS | entry::PRESENT)
-                && entry::prot(value).contains(entry::prot(old));
-            if !kept {
-                changes.note(va, old);
+            if !kept(old) {
+                state.changes.note(va, old);
             }
             // SAFETY: the old entry held a reference, and is gone.
             drop(unsafe { Frame::from_index(entry::index(old)) });
@@ -119,22 +126,22 @@ impl PageTable {
     /// Removes every page in `range`, giving each to `each`, and frees the tables that become empty. Flush before the frames are let go.
     pub fn unmap_range(&self, range: Range<usize>, each: &mut dyn FnMut(usize, Frame)) {
         check(&range);
-        let mut changes = self.space.lock();
-        walk::unmap(&self.space, &mut changes, range, each);
+        walk::unmap(&self.space, &mut self.space.lock(), range, each);
     }
 
     /// Sets the protection of the pages in `range`.
     pub fn protect(&self, range: Range<usize>, prot: Prot) {
         check(&range);
-        let mut changes = self.space.lock();
+        let mut state = self.space.lock();
         walk::for_each(&self.space, range, &mut |va, leaf| {
             let new = entry::user_flags(prot);
             let old = leaf.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| {
-                Some(old & (entry::ADDRESS | entry::ACCESSED | entry::DIRTY) | new)
+                Some(old & (entry::ADDRESS | entry::MARKS) | new)
             });
             let old = old.unwrap_or_else(|same| same);
+            // More access a TLB finds out by itself.
             if !prot.contains(entry::prot(old)) {
-                changes.note(va, old);
+                state.changes.note(va, old);
             }
         });
     }
@@ -142,7 +149,7 @@ impl PageTable {
     /// The page at `va`.
     pub fn get(&self, va: usize) -> Option<Mapping> {
         check(&(va..va + crate::frame::SIZE));
-        let _changes = self.space.lock();
+        let _state = self.space.lock();
         let leaf = self.space.leaf(va)?;
         match leaf.table[leaf.slot].load(Ordering::Relaxed) {
             0 => None,
@@ -154,11 +161,11 @@ impl PageTable {
     /// Clears bits at `va`; whether they were set. A TLB may remember them until the flush.
     fn clear(&self, va: usize, bits: u64) -> bool {
         check(&(va..va + crate::frame::SIZE));
-        let mut changes = self.space.lock();
+        let mut state = self.space.lock();
         let Some(leaf) = self.space.leaf(va) else { return false };
         let old = leaf.table[leaf.slot].fetch_and(!bits, Ordering::Relaxed);
         if old & bits != 0 {
-            changes.note(va, old);
+            state.changes.note(va, old);
         }
         old & bits != 0
     }
@@ -170,7 +177,7 @@ impl PageTable {
 
     /// Clears the accessed bit at `va`; whether it was set. Flush before counting on it being set again.
     pub fn clear_accessed(&self, va: usize) -> bool {
-        self.clear(va, entry::ACCESSED)
+        self.clear(va, entry::ACCESSED | entry::USED_BEFORE)
     }
 
     /// Fork's fast path: `child`, empty there, shares every page of `range`; writable ones become read-only in both (flush the parent).
@@ -186,9 +193,9 @@ impl PageTable {
     fn copy(&self, child: &PageTable, range: Range<usize>, cow: bool) -> Result<(), NoMemory> {
         check(&range);
         assert!(!core::ptr::eq(self, child), "a page table is not copied onto itself");
-        let mut changes = self.space.lock();
+        let mut state = self.space.lock();
         let mut theirs = child.space.lock();
-        walk::copy(&self.space, &mut changes, &child.space, &mut theirs, range, cow)
+        walk::copy(&self.space, &mut state, &child.space, &mut theirs, range, cow)
     }
 
     /// Moves the pages of `from..from+len` to `to..to+len` (mremap), replacing what is there; the ranges do not overlap. After an error some have moved:
@@ -208,7 +215,7 @@ impl PageTable {
     /// Calls `each` with every page in `range`. `each` must not change this page table.
     pub fn for_each(&self, range: Range<usize>, each: &mut dyn FnMut(usize, Mapping)) {
         check(&range);
-        let _changes = self.space.lock();
+        let _state = self.space.lock();
         walk::for_each(&self.space, range, &mut |va, leaf| {
             // SAFETY: the lock keeps the entry, and so its reference, alive.
             each(va, unsafe { Mapping::of(leaf.load(Ordering::Relaxed)) });
@@ -230,10 +237,9 @@ impl PageTable {
 impl Drop for PageTable {
     fn drop(&mut self) {
         tlb::retire(&self.space);
-        let mut changes = self.space.lock();
-        walk::unmap(&self.space, &mut changes, LOWEST..LIMIT, &mut |_, frame| drop(frame));
+        // A CPU that has just left the space may still hold the lock.
+        walk::unmap(&self.space, &mut self.space.lock(), LOWEST..LIMIT, &mut |_, frame| drop(frame));
         // The tables that are still noted go with the space: no CPU uses them any more.
-        drop(changes);
         self.space.free_tables();
     }
 }

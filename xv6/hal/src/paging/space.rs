@@ -1,6 +1,10 @@
-//! What a page table consists of: the root, the lock with what has changed since the last flush, and which CPUs use it.
+//! What a page table consists of: the root, the lock with what has changed since the last flush, and which CPUs run it.
+//!
+//! No CPU's CR3 ever holds this root: each CPU has a root of its own, and while it runs the space, that has the space's upper entries
+//! ([`tlb`]).
 
 use super::entry::{self, Table};
+use super::leaves::Leaves;
 use super::{NoMemory, tlb};
 use crate::frame::{Frame, buddy};
 use crate::phys::direct;
@@ -25,6 +29,11 @@ pub struct Changes {
 impl Changes {
     const NONE: Changes = Changes { pages: [0; FEW], count: 0, tables: 0 };
 
+    /// Whether there are none.
+    pub fn is_none(&self) -> bool {
+        self.count == 0 && self.tables == 0
+    }
+
     /// The entry of `va` was `old`, and is now less.
     pub fn note(&mut self, va: usize, old: u64) {
         // Only what the CPU has marked as used can be in a TLB.
@@ -46,36 +55,49 @@ impl Changes {
     }
 }
 
+/// What a space's lock guards, beside the tables.
+pub struct State {
+    /// What TLBs may hold that the tables no longer say, until a flush takes it.
+    pub changes: Changes,
+    /// Where the leaves are.
+    pub leaves: Leaves,
+    /// The root's used slots, a bit each.
+    tops: [u64; TOPS / 64],
+}
+
+/// Slots of a root that are the user's.
+const TOPS: usize = entry::ENTRIES / 2;
+
 /// A page table's parts.
 pub struct Space {
     /// The root table.
     pub root: Frame,
-    /// Counts flushes, so that a CPU that slept through some knows.
+    /// How many flushes have begun: changes under the lock, with the changes it takes.
     pub generation: AtomicU64,
-    /// Bit `n`: CPU `n` has it in CR3.
+    /// Bit `n`: CPU `n` runs it. Changes under the lock.
     pub cpus: AtomicU32,
     locked: AtomicBool,
-    changes: UnsafeCell<Changes>,
+    state: UnsafeCell<State>,
 }
 
-// SAFETY: `changes` is used under `locked` only; the rest are atomics and a counted frame.
+// SAFETY: `state` is used under `locked` only; the rest are atomics and a counted frame.
 unsafe impl Sync for Space {}
 
 /// The lock on a space's user half.
 pub struct Locked<'a>(&'a Space);
 
 impl Deref for Locked<'_> {
-    type Target = Changes;
-    fn deref(&self) -> &Changes {
+    type Target = State;
+    fn deref(&self) -> &State {
         // SAFETY: the lock is held.
-        unsafe { &*self.0.changes.get() }
+        unsafe { &*self.0.state.get() }
     }
 }
 
 impl DerefMut for Locked<'_> {
-    fn deref_mut(&mut self) -> &mut Changes {
+    fn deref_mut(&mut self) -> &mut State {
         // SAFETY: the lock is held.
-        unsafe { &mut *self.0.changes.get() }
+        unsafe { &mut *self.0.state.get() }
     }
 }
 
@@ -105,27 +127,61 @@ pub fn count(addr: u64, change: i32) -> u32 {
 }
 
 impl Space {
-    /// An empty one; its kernel half is the kernel's.
+    /// An empty one.
     pub fn new() -> Option<Box<Space>> {
-        let root = Frame::zeroed()?;
-        tlb::share_kernel_half(&root);
         crate::heap::try_box(Space {
-            root,
+            root: Frame::zeroed()?,
             generation: AtomicU64::new(1),
             cpus: AtomicU32::new(0),
             locked: AtomicBool::new(false),
-            changes: UnsafeCell::new(Changes::NONE),
+            state: UnsafeCell::new(State { changes: Changes::NONE, leaves: Leaves::NONE, tops: [0; TOPS / 64] }),
         })
     }
 
     /// Takes the lock.
     pub fn lock(&self) -> Locked<'_> {
+        self.lock_with(crate::cpu::pause)
+    }
+
+    /// Takes the lock without answering flushes meanwhile: for who is just changing what it would answer for. Nobody holds the lock while
+    /// waiting for an answer.
+    pub fn lock_silently(&self) -> Locked<'_> {
+        self.lock_with(core::hint::spin_loop)
+    }
+
+    fn lock_with(&self, wait: fn()) -> Locked<'_> {
         while self.locked.swap(true, Ordering::Acquire) {
             while self.locked.load(Ordering::Relaxed) {
-                crate::cpu::pause();
+                wait();
             }
         }
         Locked(self)
+    }
+
+    /// Changes an entry of the root, here and in the roots of the CPUs that run the space.
+    pub fn set_top(&self, state: &mut State, slot: usize, value: u64) {
+        // SAFETY: it is the root, under the lock.
+        unsafe { &entry::table(self.root.addr())[slot] }.store(value, Ordering::Release);
+        let bit = 1 << (slot % 64);
+        if value == 0 {
+            state.tops[slot / 64] &= !bit;
+        } else {
+            state.tops[slot / 64] |= bit;
+        }
+        tlb::set_top(self, slot, value);
+    }
+
+    /// Calls `each` with every used slot of the root and its entry. The lock is held.
+    pub fn for_each_top(&self, state: &State, mut each: impl FnMut(usize, u64)) {
+        // SAFETY: it is the root, under the lock.
+        let root = unsafe { entry::table(self.root.addr()) };
+        for (word, mut bits) in state.tops.into_iter().enumerate() {
+            while bits != 0 {
+                let slot = word * 64 + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                each(slot, root[slot].load(Ordering::Relaxed));
+            }
+        }
     }
 
     /// The leaf entry of `va`, if there is a table for it. The lock is held.
@@ -143,7 +199,7 @@ impl Space {
     }
 
     /// The leaf entry of `va`, with new tables where there were none. The lock is held.
-    pub fn leaf_or_new(&self, va: usize) -> Result<Leaf<'_>, NoMemory> {
+    pub fn leaf_or_new(&self, state: &mut State, va: usize) -> Result<Leaf<'_>, NoMemory> {
         let mut addr = self.root.addr();
         for level in (1..=3).rev() {
             // SAFETY: `addr` is the root's, or was found in a table.
@@ -153,8 +209,13 @@ impl Space {
                 let table = Frame::zeroed().ok_or(NoMemory)?;
                 buddy::record(entry::index(table.addr())).refs.store(0, Ordering::Relaxed);
                 next = entry::table_entry(table);
-                place.store(next, Ordering::Release);
-                if level < 3 {
+                if level == 1 {
+                    state.leaves.add(next, va & !(entry::span(1) - 1));
+                }
+                if level == 3 {
+                    self.set_top(state, entry::slot(va, level), next);
+                } else {
+                    place.store(next, Ordering::Release);
                     count(addr, 1);
                 }
             }
@@ -166,21 +227,20 @@ impl Space {
 
     /// Makes every CPU forget what has changed, and frees the tables that were waiting for that.
     pub fn flush(&self) {
-        let mut changes = self.lock();
-        if changes.count == 0 && changes.tables == 0 {
+        let mut state = self.lock();
+        if state.changes.is_none() {
             return;
         }
-        let taken = core::mem::replace(&mut *changes, Changes::NONE);
-        drop(changes);
-        if taken.count != 0 || taken.tables != 0 {
-            tlb::shoot(self, &taken);
-        }
+        let taken = core::mem::replace(&mut state.changes, Changes::NONE);
+        let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
+        drop(state);
+        tlb::shoot(self, &taken, generation);
         free_chain(taken.tables);
     }
 
     /// Frees the tables that wait for a flush; no CPU uses this space any more.
     pub fn free_tables(&self) {
-        let tables = core::mem::replace(&mut self.lock().tables, 0);
+        let tables = core::mem::replace(&mut self.lock().changes.tables, 0);
         free_chain(tables);
     }
 }

@@ -1,17 +1,27 @@
 //! The CPUs' side of page tables: which one each runs, and making TLBs forget.
 //!
-//! A flush invalidates here, then asks every other CPU that runs the page table to do the same and waits. They answer from the
-//! interrupt in user mode, or when they next spin ([`answer`]). An idle CPU is left alone: it compares generations when it wakes.
-//! One request is under way at a time; who waits for its turn, or for answers, answers meanwhile.
+//! Each CPU has a root of its own, which stays in CR3: its kernel half is the kernel's, its user half a copy of the upper entries of the space
+//! that it runs. For QEMU's TCG empties the whole TLB, the kernel's part and what it knows of the code with it, at every write of CR3, whatever
+//! CR4.PGE says; going from one process to another and back costs 20 microseconds that way, and a quarter of that page by page.
+//!
+//! So a CPU that leaves a space forgets the pages it has used ([`leave`]). That is right because
+//!
+//! - all that the CPU's TLB holds of user addresses are pages of the space it runs, each of which, since nobody else can have taken the mark
+//!   away without noting it, is marked [`ACCESSED`](super::entry::ACCESSED), or among the space's pending changes, or in a flush that has taken these;
+//! - under the space's lock it can tell: other CPUs run the space, whose use of the marks it must not spoil; changes are pending; a flush
+//!   is under way (the generations differ): in each of these cases it forgets everything instead.
+//!
+//! A flush invalidates here, then asks every other CPU that runs the space to do the same and waits. They answer from the interrupt in user mode, or
+//! when they next spin ([`answer`]). An idle CPU runs no space, so it is never asked. One request is under way at a time; who waits for its turn
+//! answers meanwhile.
 
 #[cfg(target_os = "none")]
 pub(crate) use machine::{
-    activate, activate_kernel, answer, any_active, enter_idle, leave_idle, retire, share_kernel_half, shoot,
-    shoot_kernel,
+    activate, activate_kernel, answer, any_active, new_root, retire, set_top, shoot, shoot_kernel,
 };
 
 #[cfg(not(target_os = "none"))]
-pub(crate) use hosted::{activate, activate_kernel, retire, share_kernel_half, shoot};
+pub(crate) use hosted::{activate, activate_kernel, retire, set_top, shoot};
 
 #[cfg(target_os = "none")]
 mod machine {
@@ -19,7 +29,9 @@ mod machine {
     use crate::frame::Frame;
     use crate::irq::{apic, vector};
     use crate::mem;
+    use crate::paging::entry::{self, Table};
     use crate::paging::kernel;
+    use crate::paging::leaves::Leaves;
     use crate::paging::space::{Changes, FEW, Space};
     use crate::x86;
     use core::ptr::null_mut;
@@ -49,11 +61,25 @@ mod machine {
         pages: [const { AtomicUsize::new(0) }; FEW],
     };
 
-    /// Copies the kernel's half into a new root.
-    pub fn share_kernel_half(root: &Frame) {
+    /// A root for a CPU: the kernel's half, and no space.
+    pub fn new_root() -> Option<Frame> {
+        let root = Frame::zeroed()?;
         let half = crate::frame::SIZE / 2;
         // SAFETY: both are whole frames; the kernel's top-level entries never change once set.
         unsafe { mem::copy(root.pointer().add(half), crate::phys::direct(kernel::root()).add(half), half) };
+        Some(root)
+    }
+
+    /// A CPU's root.
+    fn root(local: &Local) -> &Table {
+        // SAFETY: set before the CPU runs any space, and never freed.
+        unsafe { entry::table(local.root.load(Ordering::Relaxed)) }
+    }
+
+    /// Empties this CPU's TLB.
+    fn forget_all() {
+        // SAFETY: the same table again.
+        unsafe { x86::set_cr3(x86::cr3()) };
     }
 
     fn active(local: &Local, space: &Space) -> bool {
@@ -72,82 +98,104 @@ mod machine {
         if active(local, space) {
             return;
         }
-        // Before the tables are read: from here on, flushes count this CPU in.
+        leave(local);
+        let state = space.lock_silently();
         space.cpus.fetch_or(1 << local.id, Ordering::SeqCst);
         local.generation.set(space.generation.load(Ordering::SeqCst));
-        // SAFETY: every root has the kernel's half.
-        unsafe { x86::set_cr3(space.root.addr()) };
-        leave(local, (&raw const *space).cast_mut());
+        let root = root(local);
+        space.for_each_top(&state, |slot, entry| root[slot].store(entry, Ordering::Relaxed));
+        local.space.store((&raw const *space).cast_mut(), Ordering::Release);
     }
 
-    /// Makes the kernel's own page table this CPU's.
+    /// Leaves the space that this CPU runs, if any.
     pub fn activate_kernel() {
-        let local = local();
-        if !local.space.load(Ordering::Relaxed).is_null() || local.orphan.load(Ordering::Relaxed) != 0 {
-            // SAFETY: it maps the kernel.
-            unsafe { x86::set_cr3(kernel::root()) };
-            leave(local, null_mut());
-        }
+        leave(local());
     }
 
-    /// CR3 has changed: the old space is this CPU's no more.
-    fn leave(local: &Local, new: *mut Space) {
-        let old = local.space.swap(new, Ordering::Release);
-        // SAFETY: a space that a CPU has active is alive: its owner waits in `retire` until this bit is clear.
-        if let Some(old) = unsafe { old.as_ref() } {
-            old.cpus.fetch_and(!(1 << local.id), Ordering::SeqCst);
+    /// Takes this CPU's space out of its root and its TLB.
+    fn leave(local: &Local) {
+        // SAFETY: a space that a CPU runs is alive: its owner waits in `retire` until the CPU's bit is clear, and then for the lock.
+        let Some(space) = (unsafe { local.space.load(Ordering::Relaxed).as_ref() }) else { return };
+        let mut state = space.lock_silently();
+        local.space.store(null_mut(), Ordering::Relaxed);
+        let root = root(local);
+        space.for_each_top(&state, |slot, _| root[slot].store(0, Ordering::Relaxed));
+        let alone = space.cpus.load(Ordering::SeqCst) == 1 << local.id;
+        let settled = state.changes.is_none() && local.generation.get() == space.generation.load(Ordering::SeqCst);
+        // One page, whichever, takes what the CPU knows of upper entries along: it walks these tables no more.
+        x86::invlpg(0);
+        if !(alone && settled && forget_used(&mut state.leaves)) {
+            forget_all();
         }
-        let orphan = local.orphan.load(Ordering::Relaxed);
-        if orphan != 0 {
-            local.orphan.store(0, Ordering::Relaxed);
-            // SAFETY: the reference was put there for us, and CR3 holds another root now.
-            drop(unsafe { Frame::from_index(orphan) });
+        space.cpus.fetch_and(!(1 << local.id), Ordering::SeqCst);
+    }
+
+    /// Forgets the pages marked as used; false if they are too many for that, or not all known.
+    fn forget_used(leaves: &mut Leaves) -> bool {
+        let mut count = 0;
+        // SAFETY: this CPU alone has run the space, and has no more way to its tables; they are those added, under the lock.
+        let all = unsafe {
+            leaves.take_used(&mut |page| {
+                count += 1;
+                if count <= FEW {
+                    x86::invlpg(page);
+                }
+            })
+        };
+        all && count <= FEW
+    }
+
+    /// Changes an entry in the roots of the CPUs that run `space`, whose lock is held.
+    pub fn set_top(space: &Space, slot: usize, value: u64) {
+        let cpus = space.cpus.load(Ordering::Relaxed);
+        for local in LOCALS.iter().filter(|local| cpus & 1 << local.id != 0) {
+            root(local)[slot].store(value, Ordering::Release);
         }
     }
 
     fn invalidate(pages: impl Iterator<Item = usize>, count: usize) {
         if count > FEW {
-            // SAFETY: the same table again: only the TLB goes.
-            unsafe { x86::set_cr3(x86::cr3()) };
+            forget_all();
         } else {
             pages.take(count).for_each(x86::invlpg);
         }
     }
 
+    /// Flush `generation` of the space that this CPU runs is done here. Unless one before is still to come, the CPU is up to date.
+    fn done(local: &Local, generation: u64) {
+        if local.generation.get() + 1 == generation {
+            local.generation.set(generation);
+        }
+    }
+
     /// Flushes `changes` here and on all CPUs that run `space`.
-    pub fn shoot(space: &Space, changes: &Changes) {
+    pub fn shoot(space: &Space, changes: &Changes, generation: u64) {
         let local = local();
         if active(local, space) {
             invalidate(changes.pages.iter().copied(), changes.count);
+            done(local, generation);
         }
         // The tables' changes are visible before we look who else runs it; who starts later sees them.
         fence(Ordering::SeqCst);
         if space.cpus.load(Ordering::SeqCst) & !(1 << local.id) != 0 {
-            ask(space, changes.count, &changes.pages);
+            ask(space, generation, changes.count, &changes.pages);
         }
     }
 
     /// Stops the use of `space`, which is about to be freed, on all CPUs.
     pub fn retire(space: &Space) {
-        let mine = local();
-        if active(mine, space) {
-            orphan(mine, space);
-        }
-        // The root alone outlives the space, in CR3, until the next change: emptying the TLB once is enough.
-        for local in &LOCALS {
-            if space.cpus.load(Ordering::Relaxed) & 1 << local.id != 0 {
-                take_from_idle(local, space);
-            }
+        let local = local();
+        if active(local, space) {
+            leave(local);
         }
         if space.cpus.load(Ordering::SeqCst) != 0 {
-            ask(space, RETIRE, &[]);
+            ask(space, 0, RETIRE, &[]);
         }
     }
 
     /// Makes all CPUs forget everything.
     pub fn shoot_kernel() {
-        // SAFETY: the same table again: only the TLB goes.
-        unsafe { x86::set_cr3(x86::cr3()) };
+        forget_all();
         lock(&REQUEST.taken);
         REQUEST.space.store(null_mut(), Ordering::Relaxed);
         send(crate::boot::online() & !(1 << local().id));
@@ -165,23 +213,6 @@ mod machine {
         REQUEST.taken.store(false, Ordering::Release);
     }
 
-    /// Takes `space` from a CPU whose CR3 keeps the root. No user address is used there before CR3 changes: user copies and user mode
-    /// want an active space.
-    fn orphan(local: &Local, space: &Space) {
-        local.orphan.store(space.root.clone().into_index(), Ordering::Relaxed);
-        local.space.store(null_mut(), Ordering::Relaxed);
-        space.cpus.fetch_and(!(1 << local.id), Ordering::SeqCst);
-    }
-
-    /// If the CPU is idle, takes `space` from it without waking it.
-    fn take_from_idle(local: &Local, space: &Space) {
-        lock(&local.waking);
-        if local.lazy.load(Ordering::SeqCst) && active(local, space) {
-            orphan(local, space);
-        }
-        local.waking.store(false, Ordering::Release);
-    }
-
     /// Takes a spin flag.
     fn lock(flag: &AtomicBool) {
         while flag.swap(true, Ordering::Acquire) {
@@ -190,21 +221,15 @@ mod machine {
     }
 
     /// Asks the other CPUs that run `space`, and waits.
-    fn ask(space: &Space, count: usize, pages: &[usize]) {
-        let me = local().id;
+    fn ask(space: &Space, generation: u64, count: usize, pages: &[usize]) {
         lock(&REQUEST.taken);
-        let generation = space.generation.fetch_add(1, Ordering::SeqCst) + 1;
         REQUEST.space.store((&raw const *space).cast_mut(), Ordering::Relaxed);
         REQUEST.generation.store(generation, Ordering::Relaxed);
         REQUEST.count.store(count, Ordering::Relaxed);
         for (slot, &page) in REQUEST.pages.iter().zip(pages) {
             slot.store(page, Ordering::Relaxed);
         }
-        let users = space.cpus.load(Ordering::SeqCst) & !(1 << me);
-        let asleep = |cpu: &u32| count != RETIRE && LOCALS[*cpu as usize].lazy.load(Ordering::SeqCst);
-        let targets = (0..LOCALS.len() as u32).filter(|cpu| users & 1 << cpu != 0 && !asleep(cpu));
-        let mask = targets.fold(0, |mask, cpu| mask | 1 << cpu);
-        send(mask);
+        send(space.cpus.load(Ordering::SeqCst) & !(1 << local().id));
     }
 
     /// Does what a request asks of this CPU, if one does.
@@ -216,55 +241,26 @@ mod machine {
         }
         let space = REQUEST.space.load(Ordering::Relaxed);
         if space.is_null() {
-            // SAFETY: the same table again: only the TLB goes.
-            unsafe { x86::set_cr3(x86::cr3()) };
+            forget_all();
         } else if core::ptr::eq(local.space.load(Ordering::Relaxed), space) {
             match REQUEST.count.load(Ordering::Relaxed) {
-                RETIRE => activate_kernel(),
+                RETIRE => leave(local),
                 count => {
                     invalidate(REQUEST.pages.iter().map(|page| page.load(Ordering::Relaxed)), count);
-                    // Unless a flush before this one was slept through, this CPU is up to date.
-                    let generation = REQUEST.generation.load(Ordering::Relaxed);
-                    if local.generation.get() + 1 == generation {
-                        local.generation.set(generation);
-                    }
+                    done(local, REQUEST.generation.load(Ordering::Relaxed));
                 }
             }
         }
         REQUEST.waiting.fetch_and(!bit, Ordering::Release);
     }
-
-    /// This CPU is about to sleep: flushes need not wait for it.
-    pub fn enter_idle() {
-        local().lazy.store(true, Ordering::Release);
-    }
-
-    /// This CPU is awake: it makes up for the flushes it slept through.
-    pub fn leave_idle() {
-        let local = local();
-        lock(&local.waking);
-        // Sequentially consistent with the flusher's increment-then-look: it sees us awake, or we see its generation.
-        local.lazy.swap(false, Ordering::SeqCst);
-        local.waking.store(false, Ordering::Release);
-        let space = local.space.load(Ordering::Relaxed);
-        // SAFETY: as in `leave`.
-        let Some(space) = (unsafe { space.as_ref() }) else { return };
-        let generation = space.generation.load(Ordering::SeqCst);
-        if generation != local.generation.get() {
-            // SAFETY: the same table again: only the TLB goes.
-            unsafe { x86::set_cr3(x86::cr3()) };
-            local.generation.set(generation);
-        }
-    }
 }
 
 #[cfg(not(target_os = "none"))]
 mod hosted {
-    use crate::frame::Frame;
     use crate::paging::space::{Changes, Space};
 
-    /// There is no kernel half.
-    pub fn share_kernel_half(_root: &Frame) {}
+    /// There is no CPU to run it.
+    pub fn set_top(_space: &Space, _slot: usize, _value: u64) {}
 
     /// There is no CPU to run it.
     pub fn activate(_space: &Space) {}
@@ -273,7 +269,7 @@ mod hosted {
     pub fn activate_kernel() {}
 
     /// There is no TLB.
-    pub fn shoot(_space: &Space, _changes: &Changes) {}
+    pub fn shoot(_space: &Space, _changes: &Changes, _generation: u64) {}
 
     /// There is no CPU that runs it.
     pub fn retire(_space: &Space) {}

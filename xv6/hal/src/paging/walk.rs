@@ -2,7 +2,7 @@
 
 use super::NoMemory;
 use super::entry::{self, ENTRIES, span};
-use super::space::{Changes, Space, count};
+use super::space::{Space, State, count};
 use crate::frame::Frame;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +52,7 @@ pub fn for_each(space: &Space, range: Range<usize>, each: &mut dyn FnMut(usize, 
 }
 
 /// Removes every page in `range` and the tables that become empty. Plain writes will do when no CPU runs the space.
-pub fn unmap(space: &Space, changes: &mut Changes, range: Range<usize>, each: &mut dyn FnMut(usize, Frame)) {
+pub fn unmap(space: &Space, state: &mut State, range: Range<usize>, each: &mut dyn FnMut(usize, Frame)) {
     let unused = space.cpus.load(Ordering::Acquire) == 0;
     let done: Result<(), core::convert::Infallible> = for_each_table(space, range, &mut |addr, va, slots| {
         // SAFETY: found in the tree, under the lock.
@@ -69,13 +69,13 @@ pub fn unmap(space: &Space, changes: &mut Changes, range: Range<usize>, each: &m
                 old = leaf.swap(0, Ordering::Relaxed);
             }
             let page = va + i * span(0);
-            changes.note(page, old);
+            state.changes.note(page, old);
             removed += 1;
             // SAFETY: the entry held a reference, and is gone.
             each(page, unsafe { Frame::from_index(entry::index(old)) });
         }
         if removed > 0 && count(addr, -removed) == 0 {
-            prune(space, changes, va);
+            prune(space, state, va);
         }
         Ok(())
     });
@@ -86,19 +86,22 @@ pub fn unmap(space: &Space, changes: &mut Changes, range: Range<usize>, each: &m
 }
 
 /// Takes the empty table of leaves for `va` out of the tree, and the tables above it that become empty.
-fn prune(space: &Space, changes: &mut Changes, va: usize) {
+fn prune(space: &Space, state: &mut State, va: usize) {
     let mut tables = [space.root.addr(); 4];
-    for level in (2..=3).rev() {
+    for level in (1..=3).rev() {
         // SAFETY: the table of leaves exists, so those above it do.
         let above = unsafe { entry::table(tables[level]) };
         tables[level - 1] = above[entry::slot(va, level as u32)].load(Ordering::Relaxed);
     }
+    state.leaves.remove(tables[0]);
     for level in 1..=3u32 {
         let parent = tables[level as usize];
         // SAFETY: as above.
         let old = unsafe { entry::table(parent) }[entry::slot(va, level)].swap(0, Ordering::Relaxed);
-        changes.retire(old);
-        if level == 3 || count(parent, -1) != 0 {
+        state.changes.retire(old);
+        if level == 3 {
+            space.set_top(state, entry::slot(va, level), 0);
+        } else if count(parent, -1) != 0 {
             break;
         }
     }
@@ -107,9 +110,9 @@ fn prune(space: &Space, changes: &mut Changes, va: usize) {
 /// Shares the pages of `range` with an address space that has none there. With `cow`, writable ones become read-only in both.
 pub fn copy(
     from: &Space,
-    changes: &mut Changes,
+    state: &mut State,
     to: &Space,
-    theirs: &mut Changes,
+    theirs: &mut State,
     range: Range<usize>,
     cow: bool,
 ) -> Result<(), NoMemory> {
@@ -118,6 +121,7 @@ pub fn copy(
         // SAFETY: found in the tree, under the lock.
         let source = unsafe { entry::table(addr) };
         let mut target = None;
+        let mut filled = slots.end..slots.end;
         for slot in slots.clone() {
             let mut value = source[slot].load(Ordering::Relaxed);
             if value == 0 {
@@ -125,16 +129,16 @@ pub fn copy(
             }
             if cow && value & entry::WRITE != 0 {
                 let page = va + (slot - slots.start) * span(0);
-                changes.note(page, source[slot].fetch_and(!entry::WRITE, Ordering::Relaxed));
+                state.changes.note(page, source[slot].fetch_and(!entry::WRITE, Ordering::Relaxed));
                 value &= !entry::WRITE;
             }
             let target = match &target {
                 Some(found) => found,
-                None => target.insert(to.leaf_or_new(va)?),
+                None => target.insert(to.leaf_or_new(theirs, va)?),
             };
             // SAFETY: the entry's reference is alive under the lock; the new entry holds the further one.
             let frame = unsafe { Frame::share_index(entry::index(value)) };
-            let new = u64::from(frame.into_index()) << 12 | value & !entry::ADDRESS & !(entry::ACCESSED | entry::DIRTY);
+            let new = u64::from(frame.into_index()) << 12 | value & !(entry::ADDRESS | entry::MARKS);
             let mut old = target.table[slot].load(Ordering::Relaxed);
             if unused && old == 0 {
                 target.table[slot].store(new, Ordering::Relaxed);
@@ -144,10 +148,14 @@ pub fn copy(
             if old == 0 {
                 count(target.addr, 1);
             } else {
-                theirs.note(va + (slot - slots.start) * span(0), old);
+                theirs.changes.note(va + (slot - slots.start) * span(0), old);
                 // SAFETY: the old entry held a reference, and is gone.
                 drop(unsafe { Frame::from_index(entry::index(old)) });
             }
+            filled = filled.start.min(slot)..slot + 1;
+        }
+        if let Some(target) = target {
+            theirs.leaves.fill(target.addr, filled);
         }
         Ok(())
     })

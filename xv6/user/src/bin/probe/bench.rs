@@ -99,7 +99,8 @@ fn null_call(count: u32) -> io::Result<Duration> {
     Ok(start.elapsed())
 }
 
-fn wait(child: Pid) -> io::Result<()> {
+/// Waits for a child, which must succeed.
+pub fn wait(child: Pid) -> io::Result<()> {
     let status = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
     match status.and_then(|(_, status)| status.exit_status()) {
         Some(0) => Ok(()),
