@@ -1,28 +1,31 @@
-//! Where a space's leaf entries are: a CPU that leaves the space looks through them for those it has used, and forgets these pages
-//! instead of everything. Only the first tables of leaves are followed, each with the stretch of its slots that ever held a page: small programs
-//! have a handful, of short stretches, and for large ones forgetting everything is cheaper. Locks: the space's guards it.
+//! [`Leaves`]: where a space's leaf entries are, beside the tree that the CPU walks. Most programs have a handful of leaf tables and use a short
+//! stretch of each: with these noted, finding an entry, going through all of them, and looking which ones a CPU has used need no walk along tables
+//! of 512 entries that are nearly all empty. Only the first few tables are followed; for the others there is the tree.
+//! Locks: the space's guards it.
 
-use super::entry::{self, ACCESSED, USED_BEFORE};
+use super::entry::{self, ACCESSED, ENTRIES, USED_BEFORE, span};
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
 /// Tables followed.
 const MOST: usize = 8;
+/// Entries looked at together.
+const GROUP: usize = 8;
 
 struct Followed {
-    /// The table's address, with flags.
-    table: u64,
-    /// What its first slot maps.
+    /// What the table's first slot maps.
     base: usize,
-    /// The slots that have held a page.
+    /// The table's address.
+    table: u64,
+    /// The slots that have held a page: never empty.
     slots: Range<usize>,
 }
 
 impl Followed {
-    const NONE: Followed = Followed { table: 0, base: 0, slots: 0..0 };
+    const NONE: Followed = Followed { base: 0, table: 0, slots: 0..0 };
 }
 
-/// The tables of leaves of one space.
+/// The leaf tables of one space.
 pub struct Leaves {
     followed: [Followed; MOST],
     len: usize,
@@ -34,20 +37,26 @@ impl Leaves {
     /// None yet.
     pub const NONE: Leaves = Leaves { followed: [Followed::NONE; MOST], len: 0, others: 0 };
 
-    /// There is a new table, whose first slot maps `base`.
-    pub fn add(&mut self, table: u64, base: usize) {
+    /// Whether every table is followed.
+    pub fn is_complete(&self) -> bool {
+        self.others == 0
+    }
+
+    /// There is a new table, in whose stretch `va` will be mapped.
+    pub fn add(&mut self, va: usize, table: u64) {
+        let slot = entry::slot(va, 0);
         match self.followed.get_mut(self.len) {
             Some(place) => {
-                *place = Followed { table, base, slots: 0..0 };
+                *place = Followed { base: base(va), table: table & entry::ADDRESS, slots: slot..slot + 1 };
                 self.len += 1;
             }
             None => self.others += 1,
         }
     }
 
-    /// A table is gone.
-    pub fn remove(&mut self, table: u64) {
-        match self.find(table) {
+    /// The table for `va` is gone.
+    pub fn remove(&mut self, va: usize) {
+        match self.position(va) {
             Some(at) => {
                 self.len -= 1;
                 self.followed.swap(at, self.len);
@@ -56,34 +65,62 @@ impl Leaves {
         }
     }
 
-    /// Pages have been mapped by these slots of a table.
-    pub fn fill(&mut self, table: u64, slots: Range<usize>) {
-        if let Some(at) = self.find(table) {
-            let filled = &mut self.followed[at].slots;
-            *filled = if filled.end == 0 { slots } else { filled.start.min(slots.start)..filled.end.max(slots.end) };
-        }
+    /// The address of the table for `va`, if it is followed.
+    pub fn find(&self, va: usize) -> Option<u64> {
+        self.position(va).map(|at| self.followed[at].table)
     }
 
-    fn find(&self, table: u64) -> Option<usize> {
-        self.followed[..self.len].iter().position(|place| place.table & entry::ADDRESS == table & entry::ADDRESS)
+    /// As [`Leaves::find`], to map `va` by it.
+    pub fn find_to_fill(&mut self, va: usize) -> Option<u64> {
+        let place = &mut self.followed[self.position(va)?];
+        let slot = entry::slot(va, 0);
+        place.slots.start = place.slots.start.min(slot);
+        place.slots.end = place.slots.end.max(slot + 1);
+        Some(place.table)
     }
 
-    /// Calls `each` with every page that the CPU has marked as used, and takes the mark away. False if there are pages it has not looked at.
+    fn position(&self, va: usize) -> Option<usize> {
+        self.followed[..self.len].iter().position(|place| place.base == base(va))
+    }
+
+    /// The followed table with the lowest pages in `range`: its address, and the pages.
+    pub fn first_in(&self, range: &Range<usize>) -> Option<(u64, Range<usize>)> {
+        let within = |place: &Followed| {
+            let page = |slot| place.base + slot * span(0);
+            let pages = page(place.slots.start).max(range.start)..page(place.slots.end).min(range.end);
+            (pages.start < pages.end).then_some((place.table, pages))
+        };
+        self.followed[..self.len].iter().filter_map(within).min_by_key(|(_, pages)| pages.start)
+    }
+
+    /// Calls `each` with every page of the followed tables that a CPU has marked as used, and takes the mark away.
     ///
     /// # Safety
     /// No CPU walks the space's tables meanwhile, and the tables are those that were added.
-    pub unsafe fn take_used(&mut self, each: &mut dyn FnMut(usize)) -> bool {
+    pub unsafe fn take_used(&mut self, each: &mut dyn FnMut(usize)) {
         for place in &self.followed[..self.len] {
             // SAFETY: passed on to the caller.
             let table = unsafe { entry::table(place.table) };
-            for (leaf, slot) in table[place.slots.clone()].iter().zip(place.slots.start..) {
-                let value = leaf.load(Ordering::Relaxed);
-                if value & ACCESSED != 0 {
-                    leaf.store(value & !ACCESSED | USED_BEFORE, Ordering::Relaxed);
-                    each(place.base + slot * entry::span(0));
+            let slots = place.slots.start & !(GROUP - 1)..place.slots.end;
+            for (entries, first) in table[slots.start..].chunks_exact(GROUP).zip(slots.step_by(GROUP)) {
+                if entries.iter().fold(0, |all, leaf| all | leaf.load(Ordering::Relaxed)) & ACCESSED == 0 {
+                    continue;
+                }
+                for (leaf, slot) in entries.iter().zip(first..) {
+                    let value = leaf.load(Ordering::Relaxed);
+                    if value & ACCESSED != 0 {
+                        leaf.store(value & !ACCESSED | USED_BEFORE, Ordering::Relaxed);
+                        each(place.base + slot * span(0));
+                    }
                 }
             }
         }
-        self.others == 0
     }
 }
+
+/// What the first slot of the table for `va` maps.
+fn base(va: usize) -> usize {
+    va & !(span(1) - 1)
+}
+
+const _: () = assert!(ENTRIES.is_multiple_of(GROUP));

@@ -93,7 +93,6 @@ impl PageTable {
         check(&(va..va + crate::frame::SIZE));
         let mut state = self.space.lock();
         let leaf = self.space.leaf_or_new(&mut state, va)?;
-        state.leaves.fill(leaf.addr, leaf.slot..leaf.slot + 1);
         let value = u64::from(frame.clone().into_index()) << 12 | entry::user_flags(prot);
         // Another frame, or less access, is news to a TLB; more access it finds out by itself, so the marks that it may hold the page stay.
         let kept = |old: u64| {
@@ -133,7 +132,7 @@ impl PageTable {
     pub fn protect(&self, range: Range<usize>, prot: Prot) {
         check(&range);
         let mut state = self.space.lock();
-        walk::for_each(&self.space, range, &mut |va, leaf| {
+        walk::for_each(&self.space, &mut state, range, &mut |state, va, leaf| {
             let new = entry::user_flags(prot);
             let old = leaf.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| {
                 Some(old & (entry::ADDRESS | entry::MARKS) | new)
@@ -149,8 +148,8 @@ impl PageTable {
     /// The page at `va`.
     pub fn get(&self, va: usize) -> Option<Mapping> {
         check(&(va..va + crate::frame::SIZE));
-        let _state = self.space.lock();
-        let leaf = self.space.leaf(va)?;
+        let state = self.space.lock();
+        let leaf = self.space.leaf(&state, va)?;
         match leaf.table[leaf.slot].load(Ordering::Relaxed) {
             0 => None,
             // SAFETY: the lock keeps the entry, and so its reference, alive.
@@ -162,7 +161,7 @@ impl PageTable {
     fn clear(&self, va: usize, bits: u64) -> bool {
         check(&(va..va + crate::frame::SIZE));
         let mut state = self.space.lock();
-        let Some(leaf) = self.space.leaf(va) else { return false };
+        let Some(leaf) = self.space.leaf(&state, va) else { return false };
         let old = leaf.table[leaf.slot].fetch_and(!bits, Ordering::Relaxed);
         if old & bits != 0 {
             state.changes.note(va, old);
@@ -215,8 +214,7 @@ impl PageTable {
     /// Calls `each` with every page in `range`. `each` must not change this page table.
     pub fn for_each(&self, range: Range<usize>, each: &mut dyn FnMut(usize, Mapping)) {
         check(&range);
-        let _state = self.space.lock();
-        walk::for_each(&self.space, range, &mut |va, leaf| {
+        walk::for_each(&self.space, &mut self.space.lock(), range, &mut |_, va, leaf| {
             // SAFETY: the lock keeps the entry, and so its reference, alive.
             each(va, unsafe { Mapping::of(leaf.load(Ordering::Relaxed)) });
         });

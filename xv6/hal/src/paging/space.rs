@@ -117,6 +117,14 @@ pub struct Leaf<'a> {
     pub slot: usize,
 }
 
+impl Leaf<'_> {
+    /// The entry of `va` in the table of leaves at `addr`, which was found in the tree under the lock.
+    fn of<'a>(addr: u64, va: usize) -> Leaf<'a> {
+        // SAFETY: see above.
+        Leaf { table: unsafe { entry::table(addr) }, addr, slot: entry::slot(va, 0) }
+    }
+}
+
 /// Changes the number of used entries of the table at `addr`: it is kept in the frame's record, where a page would have its references. The
 /// caller holds the lock.
 pub fn count(addr: u64, change: i32) -> u32 {
@@ -185,7 +193,13 @@ impl Space {
     }
 
     /// The leaf entry of `va`, if there is a table for it. The lock is held.
-    pub fn leaf(&self, va: usize) -> Option<Leaf<'_>> {
+    pub fn leaf(&self, state: &State, va: usize) -> Option<Leaf<'_>> {
+        if let Some(addr) = state.leaves.find(va) {
+            return Some(Leaf::of(addr, va));
+        }
+        if state.leaves.is_complete() {
+            return None;
+        }
         let mut addr = self.root.addr();
         for level in (1..=3).rev() {
             // SAFETY: `addr` is the root's, or was found in a table.
@@ -194,12 +208,14 @@ impl Space {
                 return None;
             }
         }
-        // SAFETY: as above.
-        Some(Leaf { table: unsafe { entry::table(addr) }, addr, slot: entry::slot(va, 0) })
+        Some(Leaf::of(addr, va))
     }
 
     /// The leaf entry of `va`, with new tables where there were none. The lock is held.
     pub fn leaf_or_new(&self, state: &mut State, va: usize) -> Result<Leaf<'_>, NoMemory> {
+        if let Some(addr) = state.leaves.find_to_fill(va) {
+            return Ok(Leaf::of(addr, va));
+        }
         let mut addr = self.root.addr();
         for level in (1..=3).rev() {
             // SAFETY: `addr` is the root's, or was found in a table.
@@ -210,7 +226,7 @@ impl Space {
                 buddy::record(entry::index(table.addr())).refs.store(0, Ordering::Relaxed);
                 next = entry::table_entry(table);
                 if level == 1 {
-                    state.leaves.add(next, va & !(entry::span(1) - 1));
+                    state.leaves.add(va, next);
                 }
                 if level == 3 {
                     self.set_top(state, entry::slot(va, level), next);
@@ -221,8 +237,7 @@ impl Space {
             }
             addr = next;
         }
-        // SAFETY: as above.
-        Ok(Leaf { table: unsafe { entry::table(addr) }, addr, slot: entry::slot(va, 0) })
+        Ok(Leaf::of(addr, va))
     }
 
     /// Makes every CPU forget what has changed, and frees the tables that were waiting for that.

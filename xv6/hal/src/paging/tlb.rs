@@ -133,16 +133,15 @@ mod machine {
     /// Forgets the pages marked as used; false if they are too many for that, or not all known.
     fn forget_used(leaves: &mut Leaves) -> bool {
         let mut count = 0;
-        // SAFETY: this CPU alone has run the space, and has no more way to its tables; they are those added, under the lock.
-        let all = unsafe {
-            leaves.take_used(&mut |page| {
-                count += 1;
-                if count <= FEW {
-                    x86::invlpg(page);
-                }
-            })
+        let mut forget = |page| {
+            count += 1;
+            if count <= FEW {
+                x86::invlpg(page);
+            }
         };
-        all && count <= FEW
+        // SAFETY: this CPU alone has run the space, and has no more way to its tables; they are those added, under the lock.
+        unsafe { leaves.take_used(&mut forget) };
+        leaves.is_complete() && count <= FEW
     }
 
     /// Changes an entry in the roots of the CPUs that run `space`, whose lock is held.

@@ -7,13 +7,27 @@ use crate::frame::Frame;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// Calls `each` with the table of leaves for every stretch of `range` that has one: its address, the first page's address, the first
-/// slot and the end slot. Stops early at an error.
+/// Calls `each` with every table of leaves that may hold pages of `range`: its address, the first page's address, and the slots. Stops early at
+/// an error.
 fn for_each_table<E>(
     space: &Space,
-    range: Range<usize>,
-    each: &mut dyn FnMut(u64, usize, Range<usize>) -> Result<(), E>,
+    state: &mut State,
+    mut range: Range<usize>,
+    mut each: impl FnMut(&mut State, u64, usize, Range<usize>) -> Result<(), E>,
 ) -> Result<(), E> {
+    while let Some((table, pages)) = first_table(space, state, &range) {
+        range.start = (pages.start & !(span(1) - 1)) + span(1);
+        let first = entry::slot(pages.start, 0);
+        each(state, table, pages.start, first..first + (pages.end - pages.start) / span(0))?;
+    }
+    Ok(())
+}
+
+/// The first table of leaves that may hold pages of `range`, and the pages.
+fn first_table(space: &Space, state: &State, range: &Range<usize>) -> Option<(u64, Range<usize>)> {
+    if state.leaves.is_complete() {
+        return state.leaves.first_in(range);
+    }
     let mut va = range.start;
     'next: while va < range.end {
         let mut addr = space.root.addr();
@@ -25,22 +39,24 @@ fn for_each_table<E>(
                 continue 'next;
             }
         }
-        let end = ((va & !(span(1) - 1)) + span(1)).min(range.end);
-        let first = entry::slot(va, 0);
-        each(addr, va, first..first + (end - va) / span(0))?;
-        va = end;
+        return Some((addr, va..((va & !(span(1) - 1)) + span(1)).min(range.end)));
     }
-    Ok(())
+    None
 }
 
 /// Calls `each` with every used leaf in `range`.
-pub fn for_each(space: &Space, range: Range<usize>, each: &mut dyn FnMut(usize, &AtomicU64)) {
-    let done: Result<(), core::convert::Infallible> = for_each_table(space, range, &mut |addr, va, slots| {
+pub fn for_each(
+    space: &Space,
+    state: &mut State,
+    range: Range<usize>,
+    each: &mut dyn FnMut(&mut State, usize, &AtomicU64),
+) {
+    let done: Result<(), core::convert::Infallible> = for_each_table(space, state, range, |state, addr, va, slots| {
         // SAFETY: found in the tree, under the lock.
         let table = unsafe { entry::table(addr) };
         for (i, leaf) in table[slots].iter().enumerate() {
             if leaf.load(Ordering::Relaxed) != 0 {
-                each(va + i * span(0), leaf);
+                each(state, va + i * span(0), leaf);
             }
         }
         Ok(())
@@ -54,7 +70,7 @@ pub fn for_each(space: &Space, range: Range<usize>, each: &mut dyn FnMut(usize, 
 /// Removes every page in `range` and the tables that become empty. Plain writes will do when no CPU runs the space.
 pub fn unmap(space: &Space, state: &mut State, range: Range<usize>, each: &mut dyn FnMut(usize, Frame)) {
     let unused = space.cpus.load(Ordering::Acquire) == 0;
-    let done: Result<(), core::convert::Infallible> = for_each_table(space, range, &mut |addr, va, slots| {
+    let done: Result<(), core::convert::Infallible> = for_each_table(space, state, range, |state, addr, va, slots| {
         // SAFETY: found in the tree, under the lock.
         let table = unsafe { entry::table(addr) };
         let mut removed = 0;
@@ -88,12 +104,12 @@ pub fn unmap(space: &Space, state: &mut State, range: Range<usize>, each: &mut d
 /// Takes the empty table of leaves for `va` out of the tree, and the tables above it that become empty.
 fn prune(space: &Space, state: &mut State, va: usize) {
     let mut tables = [space.root.addr(); 4];
-    for level in (1..=3).rev() {
+    for level in (2..=3).rev() {
         // SAFETY: the table of leaves exists, so those above it do.
         let above = unsafe { entry::table(tables[level]) };
         tables[level - 1] = above[entry::slot(va, level as u32)].load(Ordering::Relaxed);
     }
-    state.leaves.remove(tables[0]);
+    state.leaves.remove(va);
     for level in 1..=3u32 {
         let parent = tables[level as usize];
         // SAFETY: as above.
@@ -117,11 +133,11 @@ pub fn copy(
     cow: bool,
 ) -> Result<(), NoMemory> {
     let unused = to.cpus.load(Ordering::Acquire) == 0;
-    for_each_table(from, range, &mut |addr, va, slots| {
+    for_each_table(from, state, range, |state, addr, va, slots| {
         // SAFETY: found in the tree, under the lock.
         let source = unsafe { entry::table(addr) };
         let mut target = None;
-        let mut filled = slots.end..slots.end;
+        let mut last = va;
         for slot in slots.clone() {
             let mut value = source[slot].load(Ordering::Relaxed);
             if value == 0 {
@@ -152,11 +168,10 @@ pub fn copy(
                 // SAFETY: the old entry held a reference, and is gone.
                 drop(unsafe { Frame::from_index(entry::index(old)) });
             }
-            filled = filled.start.min(slot)..slot + 1;
+            last = va + (slot - slots.start) * span(0);
         }
-        if let Some(target) = target {
-            theirs.leaves.fill(target.addr, filled);
-        }
+        // The first has been noted with its table.
+        theirs.leaves.find_to_fill(last);
         Ok(())
     })
 }
