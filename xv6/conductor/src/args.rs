@@ -44,14 +44,6 @@ pub enum Verb {
         /// The descriptor to report the start on.
         report: i32,
     },
-    /// The first process inside a container (started by run and exec)
-    #[command(hide = true)]
-    Stage {
-        /// What to set up and run, as JSON.
-        plan: String,
-        /// The descriptor to report a failure on.
-        report: i32,
-    },
 }
 
 /// `conductor run`.

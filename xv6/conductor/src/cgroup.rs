@@ -17,18 +17,30 @@ fn directory(id: &str) -> PathBuf {
     Path::new(ROOT).join("conductor").join(id)
 }
 
-/// Makes the container's cgroup with its limits.
+/// Makes the container's cgroup with its limits. A boot's first one needs the groups above prepared.
 pub fn create(config: &Config) -> Result<()> {
+    let own = directory(&config.id);
+    prepared(|| std::fs::create_dir(&own)).at(&own)?;
+    let limit = own.join("pids.max");
+    prepared(|| std::fs::write(&limit, config.pids.to_string())).at(&limit)
+}
+
+/// Does `step`, and again after [`prepare`] if something was missing.
+fn prepared(step: impl Fn() -> std::io::Result<()>) -> std::io::Result<()> {
+    match step() {
+        Err(error) if error.kind() == ErrorKind::NotFound => prepare().and_then(|()| step()),
+        result => result,
+    }
+}
+
+/// Makes the group above the containers' and lets it limit them.
+fn prepare() -> std::io::Result<()> {
     let parent = Path::new(ROOT).join("conductor");
     for cgroup in [Path::new(ROOT), &parent] {
-        std::fs::create_dir_all(cgroup).at(cgroup)?;
-        let control = cgroup.join("cgroup.subtree_control");
-        std::fs::write(&control, "+pids").at(&control)?;
+        std::fs::create_dir_all(cgroup)?;
+        std::fs::write(cgroup.join("cgroup.subtree_control"), "+pids")?;
     }
-    let own = directory(&config.id);
-    std::fs::create_dir(&own).at(&own)?;
-    let limit = own.join("pids.max");
-    std::fs::write(&limit, config.pids.to_string()).at(&limit)
+    Ok(())
 }
 
 /// Moves the calling process into the cgroup.

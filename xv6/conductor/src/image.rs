@@ -8,6 +8,7 @@
 
 use crate::error::{Context, Failure, Result};
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest};
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
 /// Where init mounts the image volume.
@@ -65,13 +66,13 @@ pub fn list() -> Result<Vec<Image>> {
 }
 
 fn index() -> Result<ImageIndex> {
-    read(&Path::new(ROOT).join("index.json"), |path| ImageIndex::from_file(path))
+    read(&Path::new(ROOT).join("index.json"))
 }
 
 fn load(descriptor: &Descriptor, name: &str) -> Result<Image> {
-    let manifest = read(&blob(descriptor.digest().digest()), |path| ImageManifest::from_file(path))?;
+    let manifest: ImageManifest = read(&blob(descriptor.digest().digest()))?;
     let id = manifest.config().digest().digest().to_owned();
-    let configuration = read(&blob(&id), |path| ImageConfiguration::from_file(path))?;
+    let configuration: ImageConfiguration = read(&blob(&id))?;
     for layer in manifest.layers() {
         let media_type = layer.media_type().to_string();
         if media_type.ends_with("gzip") || media_type.ends_with("zstd") {
@@ -92,9 +93,10 @@ fn load(descriptor: &Descriptor, name: &str) -> Result<Image> {
     })
 }
 
-fn read<T, E: std::fmt::Display>(path: &Path, parse: impl Fn(&Path) -> std::result::Result<T, E>) -> Result<T> {
-    std::fs::metadata(path).at(path)?;
-    parse(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+/// Reads a JSON file whole: serde_json is slow on a stream.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read(path).at(path)?;
+    serde_json::from_slice(&text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
 fn ref_name(descriptor: &Descriptor) -> Option<&str> {

@@ -7,6 +7,7 @@ use crate::error::{Context, Result};
 use crate::image;
 use crate::store::{RUN, Store};
 use rustix::mount::MountFlags;
+use std::io::ErrorKind;
 use std::os::linux::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -18,10 +19,11 @@ pub fn directory(digest: &str) -> PathBuf {
 
 /// Mounts those of `digests` that are not mounted yet. The store's lock is held, so that two starts do not mount one twice.
 pub fn mount(_locked: &Store, digests: &[String]) -> Result<()> {
+    let unmounted = device(&Path::new(RUN).join("layers"))?;
     for digest in digests {
         let target = directory(digest);
-        std::fs::create_dir_all(&target).at(&target)?;
-        if !is_mounted(&target)? {
+        if device(&target)?.is_none_or(|device| Some(device) == unmounted) {
+            std::fs::create_dir_all(&target).at(&target)?;
             let flags = MountFlags::RDONLY | MountFlags::NODEV;
             let source = image::blob(digest);
             rustix::mount::mount(&source, &target, "tarfs", flags, None).context(format!("mounting layer {digest}"))?;
@@ -30,8 +32,10 @@ pub fn mount(_locked: &Store, digests: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// True if something is mounted on `directory`: its device differs from its parent's.
-fn is_mounted(directory: &Path) -> Result<bool> {
-    let parent = directory.parent().unwrap_or(directory);
-    Ok(std::fs::metadata(directory).at(directory)?.st_dev() != std::fs::metadata(parent).at(parent)?.st_dev())
+/// The device that `directory` is on, if it is there. Something is mounted on it if that is not its parent's.
+fn device(directory: &Path) -> Result<Option<u64>> {
+    match std::fs::metadata(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        metadata => Ok(Some(metadata.at(directory)?.st_dev())),
+    }
 }

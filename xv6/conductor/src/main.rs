@@ -3,7 +3,7 @@
 use clap::Parser;
 use conductor::args::{Arguments, Verb};
 use conductor::error::OWN;
-use conductor::{stage, verbs};
+use conductor::verbs;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -22,7 +22,6 @@ fn main() -> ExitCode {
         Verb::Logs(args) => verbs::logs::run(&args),
         Verb::Inspect(args) => verbs::inspect::run(&args),
         Verb::Monitor { id, report } => verbs::run::monitor(&id, report),
-        Verb::Stage { plan, report } => stage::run(&plan, report),
     };
     match result {
         Ok(status) => ExitCode::from(status),

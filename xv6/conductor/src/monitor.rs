@@ -1,22 +1,21 @@
-//! The process beside a container: starts the stage, carries its stdio, keeps its log, learns its exit status.
+//! The process beside a container: forks the stage, carries its stdio, keeps its log, learns its exit status.
 //!
 //! `run` in the foreground and `exec` are their own monitors; `run -d` starts one that outlives it. Signals that come to the monitor go
 //! on to the container's process; one that an init would not even notice (it has no handler) ends it instead.
 
-use crate::error::{Context, Failure, OWN, Result};
+use crate::error::{Context, Failure, Result};
 use crate::plan::{Place, Plan};
 use crate::relay::{self, Streams};
-use crate::{process, terminal};
+use crate::{process, stage, terminal};
+use ::user::raw::{Forked, fork};
 use nix::sched::CloneFlags;
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
-use rustix::io::FdFlags;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::process::{Pid, WaitOptions, WaitStatus};
 use rustix::pty::OpenptFlags;
 use rustix::thread::ThreadNameSpaceType;
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// What the caller wants of the process's stdio.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +28,7 @@ pub struct Wishes {
 
 /// A process that was started inside a container.
 pub struct Started {
-    child: Child,
+    child: Pid,
     /// Names the process for good.
     pub pidfd: OwnedFd,
     streams: Streams,
@@ -46,45 +45,74 @@ pub fn start(mut plan: Plan, wishes: Wishes) -> Result<Started> {
                 .context("entering the pid namespace")?;
         }
     }
-    let terminal = if plan.command.tty { Some(open_terminal()?) } else { None };
-    plan.terminal = terminal.as_ref().map(|(_, _, name)| name.clone());
+    let (stdio, streams) = if plan.command.tty {
+        let (stdio, streams, name) = terminal_stdio()?;
+        plan.terminal = Some(name);
+        (stdio, streams)
+    } else {
+        pipe_stdio(wishes)?
+    };
     let (mut report, report_in) = std::io::pipe().context("making a pipe")?;
-    rustix::io::fcntl_setfd(&report_in, FdFlags::empty()).context("making a pipe")?;
-    let json = serde_json::to_string(&plan).map_err(|error| Failure::new(format!("stage: {error}")))?;
-    let mut command = Command::new("/proc/self/exe");
-    command.arg("stage").arg(json).arg(report_in.as_raw_fd().to_string());
-    match &terminal {
-        Some((_, slave, _)) => {
-            for connect in [Command::stdin, Command::stdout, Command::stderr] {
-                connect(&mut command, Stdio::from(slave.try_clone().context("the terminal")?));
-            }
-        }
-        None => {
-            command.stdin(if wishes.interactive { Stdio::piped() } else { Stdio::null() });
-            command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        }
-    }
-    let mut child = command.spawn().context("starting a process")?;
-    drop((command, report_in));
-    let pidfd = process::pidfd(child.id())?;
+    let child = match fork().context("starting a process")? {
+        Forked::Child => stage::run(&plan, &stdio, report_in),
+        Forked::Parent(child) => child,
+    };
+    drop((stdio, report_in));
+    let pidfd = process::pidfd(child.as_raw_nonzero().get().unsigned_abs())?;
     let mut text = String::new();
     report.read_to_string(&mut text).context("the stage's report")?;
-    if !text.is_empty() || has_ended(&mut child)? {
-        child.wait().context("waiting for the stage")?;
+    if !text.is_empty() {
+        wait(child)?;
         return Err(parse_report(&text));
     }
-    let streams = Streams {
-        input: child.stdin.take().map(OwnedFd::from),
-        output: child.stdout.take().map(OwnedFd::from),
-        error: child.stderr.take().map(OwnedFd::from),
-        terminal: terminal.map(|(master, _, _)| master),
-    };
     Ok(Started { child, pidfd, streams, wishes })
 }
 
-/// An empty report also comes from a stage that was killed before it could say anything.
-fn has_ended(child: &mut Child) -> Result<bool> {
-    Ok(child.try_wait().context("waiting for the stage")?.is_some_and(|status| status.code() == Some(i32::from(OWN))))
+fn wait(child: Pid) -> Result<WaitStatus> {
+    loop {
+        match rustix::process::waitpid(Some(child), WaitOptions::empty()) {
+            Ok(Some((_, status))) => return Ok(status),
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).context("waiting for the container"),
+        }
+    }
+}
+
+/// The process's ends of its standard input, output and error.
+pub struct Stdio {
+    /// Standard input.
+    pub input: OwnedFd,
+    /// Standard output.
+    pub output: OwnedFd,
+    /// Standard error.
+    pub error: OwnedFd,
+}
+
+/// Pipes, or nothing to read for a process whose input nobody gives.
+fn pipe_stdio(wishes: Wishes) -> Result<(Stdio, Streams)> {
+    let pipe = || std::io::pipe().context("making a pipe");
+    let (input, our_input) = if wishes.interactive {
+        let (theirs, ours) = pipe()?;
+        (OwnedFd::from(theirs), Some(OwnedFd::from(ours)))
+    } else {
+        (
+            rustix::fs::openat(CWD, "/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+                .context("/dev/null")?,
+            None,
+        )
+    };
+    let ((our_output, output), (our_error, error)) = (pipe()?, pipe()?);
+    let streams =
+        Streams { input: our_input, output: Some(our_output.into()), error: Some(our_error.into()), terminal: None };
+    Ok((Stdio { input, output: output.into(), error: error.into() }, streams))
+}
+
+/// A new terminal for all three, and its path.
+fn terminal_stdio() -> Result<(Stdio, Streams, String)> {
+    let (master, slave, name) = open_terminal()?;
+    let copy = || slave.try_clone().context("the terminal");
+    let stdio = Stdio { input: copy()?, output: copy()?, error: slave };
+    Ok((stdio, Streams { terminal: Some(master), ..Streams::default() }, name))
 }
 
 /// The failure behind a report `STATUS MESSAGE`.
@@ -112,21 +140,21 @@ fn open_terminal() -> Result<(OwnedFd, OwnedFd, String)> {
 impl Started {
     /// Host pid of the process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.as_raw_nonzero().get().unsigned_abs()
     }
 
     /// Carries stdio until the process has ended; what it writes also goes to `log`. Returns its exit status as a shell counts.
-    pub fn attend(mut self, log: Option<File>) -> Result<u8> {
+    pub fn attend(self, log: Option<File>) -> Result<u8> {
         let pid = self.pid();
         let ended_by = relay::run(&self.pidfd, pid, self.streams, self.wishes, log)?;
-        let status = self.child.wait().context("waiting for the container")?;
+        let status = wait(self.child)?;
         Ok(ended_by.map_or_else(|| exit_status(status), |signal| 128 + signal))
     }
 }
 
 /// The status as a shell counts: 128+n for signal n.
-fn exit_status(status: ExitStatus) -> u8 {
-    match (status.code(), status.signal()) {
+fn exit_status(status: WaitStatus) -> u8 {
+    match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => code as u8,
         (None, signal) => 128u8.wrapping_add(signal.unwrap_or(0) as u8),
     }

@@ -140,7 +140,7 @@ pub fn set(env: &mut Vec<String>, pair: &str) {
 }
 
 /// How a stage finds its container.
-#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// A new one, with this configuration.
     New(Box<Config>),
@@ -152,7 +152,7 @@ pub enum Place {
 }
 
 /// What a stage is told: where, and what to run there.
-#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The container's id: names its cgroup.
     pub id: String,

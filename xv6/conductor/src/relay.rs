@@ -3,14 +3,14 @@
 use crate::error::{Context, Result};
 use crate::monitor::Wishes;
 use crate::{process, terminal};
-use rustix::event::{PollFd, PollFlags, poll};
+use ::user::raw::{Disposition, set_signal, take_caught};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Our ends of a container's stdio.
 #[derive(Default)]
@@ -27,31 +27,24 @@ pub struct Streams {
 
 const PASSED_ON: [Signal; 6] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2];
 
-/// Signals that came to us: a pipe that wakes the loop, and a flag for each.
-struct Caught {
-    wake: File,
-    flags: Vec<(Signal, Arc<AtomicBool>)>,
+/// What the loop looks at: the signals passed on, and the terminal's size.
+fn watched() -> impl Iterator<Item = Signal> {
+    PASSED_ON.into_iter().chain([Signal::WINCH])
 }
 
-impl Caught {
-    fn new() -> Result<Caught> {
-        let (wake, waker) = std::io::pipe().context("making a pipe")?;
-        let mut flags = Vec::new();
-        for signal in PASSED_ON.into_iter().chain([Signal::WINCH]) {
-            let flag = Arc::new(AtomicBool::new(false));
-            signal_hook::flag::register(signal.as_raw(), Arc::clone(&flag)).context("catching signals")?;
-            let end = waker.try_clone().context("making a pipe")?;
-            signal_hook::low_level::pipe::register(signal.as_raw(), OwnedFd::from(end)).context("catching signals")?;
-            flags.push((signal, flag));
-        }
-        Ok(Caught { wake: File::from(OwnedFd::from(wake)), flags })
+/// Has those signals caught, and only while ppoll(2) waits: none comes between a look at them and the wait. Returns the mask for the wait.
+fn catch_signals() -> Result<SigSet> {
+    let what = "catching signals";
+    let mut blocked = SigSet::empty();
+    for signal in watched() {
+        blocked.add(nix::sys::signal::Signal::try_from(signal.as_raw()).context(what)?);
     }
-
-    fn take(&mut self) -> Vec<Signal> {
-        let mut drain = [0; 64];
-        let _ = rustix::io::read(&self.wake, &mut drain); // it only wakes; the flags tell
-        self.flags.iter().filter(|(_, flag)| flag.swap(false, Ordering::Relaxed)).map(|(signal, _)| *signal).collect()
+    let mut open = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), Some(&mut open)).context(what)?;
+    for signal in watched() {
+        set_signal(signal.as_raw(), Disposition::Catch).context(what)?;
     }
+    Ok(open)
 }
 
 /// Relays until the process behind `pidfd` has ended and its output is drained. If a signal to us had to end it, returns that
@@ -63,41 +56,39 @@ pub fn run(
     wishes: Wishes,
     mut log: Option<File>,
 ) -> Result<Option<u8>> {
-    let mut caught = Caught::new()?;
+    let mask = catch_signals()?;
     let _raw = if wishes.attached && streams.terminal.is_some() { terminal::RawTerminal::enter() } else { None };
     let mut reading = wishes.interactive && wishes.attached;
     let mut pending: Vec<u8> = Vec::new();
     let mut ended_by = None;
     loop {
-        let mut polled = vec![PollFd::new(pidfd, PollFlags::IN), PollFd::new(&caught.wake, PollFlags::IN)];
+        let mut polled = vec![PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
         let sources: Vec<BorrowedFd<'_>> =
             [&streams.output, &streams.error, &streams.terminal].into_iter().flatten().map(AsFd::as_fd).collect();
-        polled.extend(sources.iter().map(|source| PollFd::from_borrowed_fd(*source, PollFlags::IN)));
+        polled.extend(sources.iter().map(|source| PollFd::new(*source, PollFlags::POLLIN)));
         let sink = streams.terminal.as_ref().or(streams.input.as_ref());
         let stdin = std::io::stdin();
         let first_input = polled.len();
         if let Some(sink) = sink {
             if !pending.is_empty() {
-                polled.push(PollFd::new(sink, PollFlags::OUT));
+                polled.push(PollFd::new(sink.as_fd(), PollFlags::POLLOUT));
             } else if reading {
-                polled.push(PollFd::new(&stdin, PollFlags::IN));
+                polled.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
             }
         }
-        match poll(&mut polled, None) {
-            Ok(_) | Err(Errno::INTR) => {}
+        let ready: Vec<bool> = match ppoll(&mut polled, None, Some(mask)) {
+            Ok(_) => polled.iter().map(|fd| fd.any().unwrap_or(true)).collect(),
+            Err(nix::errno::Errno::EINTR) => vec![false; polled.len()],
             Err(error) => return Err(error).context("polling"),
-        }
-        let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+        };
         drop(polled);
-        if ready[1] {
-            for signal in caught.take() {
-                ended_by = pass_on(signal, pidfd, pid, &streams)?.or(ended_by);
-            }
+        for signal in watched().filter(|signal| take_caught(signal.as_raw())) {
+            ended_by = pass_on(signal, pidfd, pid, &streams)?.or(ended_by);
         }
         if ready.get(first_input) == Some(&true) {
             move_input(&mut streams, &mut pending, &mut reading)?;
         }
-        let moved = move_output(&mut streams, wishes, &mut log, &ready[2..first_input])?;
+        let moved = move_output(&mut streams, wishes, &mut log, &ready[1..first_input])?;
         // The process has ended: what it wrote is in the pipes already, so one round that moves nothing is the end.
         if ready[0] && !moved {
             return Ok(ended_by);

@@ -1,40 +1,43 @@
-//! The first process inside a container, before it becomes the command: `conductor stage PLAN REPORT`.
+//! The first process inside a container, before it becomes the command: a fork of its monitor, which knows everything already.
 //!
 //! ```text
 //!   parent (run, exec)                      stage
 //!   unshare/setns of the pid namespace
-//!   spawn ------------------------------->  join the cgroup            (so that everything after is charged)
+//!   fork -------------------------------->  take the stdio
+//!                                           join the cgroup            (so that everything after is charged)
 //!                                           own session, namespaces, root, host name, terminal
 //!                                           user, capabilities, directory
 //!   read the report: empty, at end of file  execve                     (the report closes by itself)
 //!   read the report: "STATUS MESSAGE"       or: report and end
 //! ```
-//! The report is a pipe inherited by number; it is marked close-on-exec first thing.
+//! The report is a pipe that closes on exec, as every descriptor here does but the stdio.
 
 use crate::error::{Context, Failure, NOT_EXECUTABLE, NOT_FOUND, Result, reason};
+use crate::monitor::Stdio;
 use crate::plan::{Command, DEFAULT_PATH, Place, Plan};
 use crate::{capabilities, cgroup, process, rootfs, user};
 use nix::sched::CloneFlags;
 use rustix::fd::AsFd;
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::ThreadNameSpaceType;
 use std::convert::Infallible;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, PipeWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
-/// Does what `plan` (JSON) says and becomes its command. Comes back only to report a failure on descriptor `report`.
-pub fn run(plan: &str, report: i32) -> Result<u8> {
-    let close = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC);
-    nix::fcntl::fcntl(report, close).context("the report descriptor")?;
-    let Err(failure) = become_command(plan);
-    nix::unistd::dup2(report, 2).context("the report descriptor")?;
-    eprintln!("{} {}", failure.status, failure.message);
-    Ok(failure.status)
+/// Does what `plan` says and becomes its command. A failure goes to `report`.
+pub fn run(plan: &Plan, stdio: &Stdio, mut report: PipeWriter) -> ! {
+    let Err(failure) = become_command(plan, stdio);
+    // A parent that is gone needs no report.
+    let _ = write!(report, "{} {}", failure.status, failure.message);
+    std::process::exit(i32::from(failure.status))
 }
 
-fn become_command(plan: &str) -> Result<Infallible> {
-    let plan: Plan = serde_json::from_str(plan).map_err(|error| Failure::new(format!("stage: {error}")))?;
+fn become_command(plan: &Plan, stdio: &Stdio) -> Result<Infallible> {
+    dup2_stdin(&stdio.input).context("standard input")?;
+    dup2_stdout(&stdio.output).context("standard output")?;
+    dup2_stderr(&stdio.error).context("standard error")?;
     cgroup::join(&plan.id)?;
     rustix::process::setsid().context("setsid")?;
     match &plan.place {
@@ -68,8 +71,7 @@ fn become_command(plan: &str) -> Result<Infallible> {
 
 /// Takes on the command's directory, user and capabilities, and becomes it.
 fn execute(command: &Command, may_create_directory: bool) -> Result<Infallible> {
-    let text = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let user = user::resolve(&command.user, &text("/etc/passwd"), &text("/etc/group"))?;
+    let user = user::find(&command.user)?;
     let directory = Path::new(&command.workdir);
     if may_create_directory && !directory.exists() {
         std::fs::create_dir_all(directory).at(directory)?;

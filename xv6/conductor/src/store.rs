@@ -4,7 +4,7 @@
 //!   /var/lib/conductor/lock                    flock(2) held while containers are created, listed for change, or removed
 //!   /var/lib/conductor/containers/<id>/
 //!       config.json      resolved options        log      stdout and stderr of the init
-//!       state.json       running | exited ...    upper work rootfs    the overlay
+//!       state.json       running | exited ...    upper work      the overlay's
 //! ```
 //! A folder is made under a temporary name and renamed into place, so a cut in between leaves nothing that looks like a container.
 //! State survives a reboot; [`Record::is_running`] therefore trusts only a live process with the recorded start time.
@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 pub const ROOT: &str = "/var/lib/conductor";
 /// What does not.
 pub const RUN: &str = "/run/conductor";
+/// Where each container's root is mounted, in a mount namespace of its own.
+pub const ROOTFS: &str = "/run/conductor/rootfs";
 
 /// The open store; holds the lock until dropped.
 pub struct Store {
@@ -71,9 +73,8 @@ impl Store {
             return Err(Failure::new(format!("{}: the name is taken by container {id}", config.name)));
         }
         let draft = Path::new(ROOT).join("containers").join(format!(".new-{}", config.id));
-        for part in ["upper", "work", "rootfs"] {
-            let directory = draft.join(part);
-            std::fs::create_dir_all(&directory).at(&directory)?;
+        for directory in [draft.clone(), draft.join("upper"), draft.join("work")] {
+            std::fs::create_dir(&directory).at(&directory)?;
         }
         write(&draft.join("config.json"), config)?;
         write(&draft.join("state.json"), &State::default())?;
@@ -147,7 +148,10 @@ fn load(folder: &Path) -> Result<Record> {
 
 /// Notes a container's state; the file changes whole or not at all.
 pub fn set_state(id: &str, state: &State) -> Result<()> {
-    write(&folder(id).join("state.json"), state)
+    let path = folder(id).join("state.json");
+    let draft = path.with_extension("tmp");
+    write(&draft, state)?;
+    std::fs::rename(&draft, &path).at(&path)
 }
 
 impl Record {
@@ -177,7 +181,5 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
 fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let text =
         serde_json::to_vec_pretty(value).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-    let draft = path.with_extension("tmp");
-    std::fs::write(&draft, text).at(&draft)?;
-    std::fs::rename(&draft, path).at(path)
+    std::fs::write(path, text).at(path)
 }

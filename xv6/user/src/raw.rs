@@ -1,8 +1,8 @@
 //! The calls that no crate offers as safe functions: a signal's disposition, fork(2), reboot(2) with an argument, the kernel's log,
 //! and the wild calls of `probe fuzz`.
 //!
-//! This is the one file of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`], [`WildCall`]. Neighbours: `sh`
-//! and `probe` (both single-threaded when they call), `init`.
+//! This is the one file of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`], [`WildCall`]. Neighbours: `sh`,
+//! `conductor` and `probe` (single-threaded when they call), `init`.
 #![expect(
     unsafe_code,
     reason = "sigaction, fork, RESTART2, klogctl and wild calls have no safe wrapper; each is checked here"
@@ -75,8 +75,8 @@ pub enum Forked {
 
 /// Duplicates the process, fork(2). The caller has one thread: in a child of several, locks of the others stay held for ever.
 pub fn fork() -> io::Result<Forked> {
-    // SAFETY: the callers (`sh`, and `probe` before it starts threads) are single-threaded, so the child's copy of every lock and
-    // of the allocator is in a consistent state.
+    // SAFETY: the callers (`sh`, `conductor`, and `probe` before it starts threads) are single-threaded, so the child's copy of every
+    // lock and of the allocator is in a consistent state.
     match unsafe { libc::fork() } {
         0 => Ok(Forked::Child),
         pid => Pid::from_raw(pid).filter(|_| pid > 0).map(Forked::Parent).ok_or_else(io::Error::last_os_error),
