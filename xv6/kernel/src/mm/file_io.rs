@@ -145,38 +145,31 @@ impl PageCache {
         let _content = self.content.lock();
         let old = self.size();
         if size < old {
-            self.cut(size)?;
+            self.cut(size);
         } else {
             self.clear_tail(old);
             self.size.store(size, Ordering::Release);
         }
         commit()?;
+        if size < old {
+            // The kept page's tail reads as zeros from now on. It does not become dirty: zeros on the disk before the shorter size is
+            // would be what a power cut leaves of the old content.
+            let _fill = self.fill.lock();
+            self.clear_tail(size);
+        }
         if let Some(source) = self.source() {
             source.modified(size);
         }
         Ok(())
     }
 
-    fn cut(&self, size: u64) -> Result<()> {
-        let within = (size % PAGE as u64) as usize;
-        let mut last = None;
-        if within != 0 {
-            // The kept page's tail must read as zeros should the file grow again.
-            let hole = self.memory && self.lookup(size / PAGE as u64).is_none();
-            if !hole {
-                let page = self.hold(size / PAGE as u64, false)?;
-                page.frame.fill(within, PAGE - within, 0);
-                last = Some(page);
-            }
-        }
+    fn cut(&self, size: u64) {
         // Faults see the new end from here on; those that saw the old one are done when `unmap_cache` has had their lock.
         self.size.store(size, Ordering::Release);
-        drop(last);
         let _cleaning = self.cleaning.lock();
         let first = size.div_ceil(PAGE as u64);
         self.each_mapper(|space| space.unmap_cache(self, first..u64::MAX));
         self.drop_pages(first..u64::MAX);
-        Ok(())
     }
 
     /// Drops the pages of `range`, dirty ones too.

@@ -217,6 +217,10 @@ impl Inode for XvInode {
                 (None, Kind::Directory) => return Err(Errno::EISDIR.into()),
                 (None, _) => return Err(Errno::EINVAL.into()),
             };
+            // Known before the pages go.
+            if self.fs.is_failed() {
+                return Err(Errno::EROFS.during("truncating on a failed xv6fs"));
+            }
             pages.truncate(size, || self.fs.change(|volume| volume.truncate(self.ino, size).map_err(failed)))?;
         }
         let ctime = now();

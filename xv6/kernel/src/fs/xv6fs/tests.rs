@@ -323,3 +323,24 @@ fn read_only_means_no_write() {
     let empty = Memory::new(MemDisk::new(1024));
     assert_eq!(XvFs::open(empty, 7, false).err().map(|e| e.errno), Some(Errno::EINVAL));
 }
+
+/// A page cut short by a truncation is not written with zeros before the shorter size is: a power cut in between would leave neither
+/// the old content nor the new.
+#[test]
+fn a_truncation_leaves_no_page_to_be_written() {
+    let _alone = alone();
+    let disk = Memory::formatted(1024);
+    let fs = open(&disk);
+    let file = create(&fs.root(), b"f");
+    write(&file, 0, &pattern(9000)).expect("write");
+    file.sync().expect("sync");
+    file.set_attr(&SetAttr { size: Some(5000), ..SetAttr::default() }).expect("truncate");
+    assert_eq!(file.pages().expect("a file").dirty(), 0);
+    file.set_attr(&SetAttr { size: Some(9000), ..SetAttr::default() }).expect("truncate");
+    let mut want = pattern(5000);
+    want.resize(9000, 0);
+    assert!(read(&file) == want);
+    file.sync().expect("sync");
+    drop((file, fs));
+    assert!(read(&open(&disk.cut()).root().lookup(b"f").expect("lookup")) == want);
+}
