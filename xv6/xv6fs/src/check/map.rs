@@ -5,13 +5,12 @@ use alloc::vec::Vec;
 
 use crate::bytes::get_u32;
 use crate::check::Checker;
-use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::extent::Extent;
 use crate::inode::{Inode, SHORT_LINK};
 use crate::types::{Ino, Kind};
 
-impl<D: Disk> Checker<'_, D> {
+impl Checker<'_> {
     /// Marks a run as in use. At the first block that is somebody's already it says so and stops.
     fn mark(&mut self, ino: Ino, start: u32, len: u32) -> bool {
         for block in start..start + len {

@@ -8,13 +8,12 @@ use alloc::vec::Vec;
 
 use crate::check::Checker;
 use crate::dir::{entries, key};
-use crate::disk::Disk;
 use crate::error::Result;
 use crate::extent::Extent;
 use crate::namei::check_name;
 use crate::types::{Ino, Kind, ROOT_INO};
 
-impl<D: Disk> Checker<'_, D> {
+impl Checker<'_> {
     pub(super) fn walk_tree(&mut self) -> Result<()> {
         match self.node_mut(ROOT_INO) {
             Some(root) if root.kind == Kind::Dir => root.names = 1,
