@@ -7,11 +7,12 @@
 //!       state.json       running | exited ...    upper work      the overlay's
 //! ```
 //! A folder is made under a temporary name and renamed into place, so a cut in between leaves nothing that looks like a container.
-//! State survives a reboot; [`Record::is_running`] therefore trusts only a live process with the recorded start time.
+//! State survives a reboot; [`Record::is_running`] therefore trusts only a live process with the recorded start time, and [`recovery`] looks
+//! through the store once a boot.
 
 use crate::error::{Context, Failure, Result};
 use crate::plan::Config;
-use crate::{cgroup, process};
+use crate::{cgroup, process, recovery};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -55,15 +56,20 @@ pub fn folder(id: &str) -> PathBuf {
 }
 
 impl Store {
-    /// Makes the store if it is not there, and waits for its lock. Idempotent.
+    /// Makes the store if it is not there, waits for its lock, and cleans up if that is still to be done since the boot. Idempotent.
     pub fn open() -> Result<Store> {
-        for directory in [Path::new(ROOT).join("containers"), Path::new(RUN).join("layers")] {
-            std::fs::create_dir_all(&directory).at(&directory)?;
-        }
+        let containers = Path::new(ROOT).join("containers");
+        std::fs::create_dir_all(&containers).at(&containers)?;
         let path = Path::new(ROOT).join("lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&path).at(&path)?;
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).at(&path)?;
-        Ok(Store { _lock: lock })
+        let store = Store { _lock: lock };
+        if !recovery::is_done() {
+            recovery::run(&store)?;
+        }
+        let layers = Path::new(RUN).join("layers");
+        std::fs::create_dir_all(&layers).at(&layers)?;
+        Ok(store)
     }
 
     /// Writes a new container down; refuses a name that is taken.
@@ -104,8 +110,12 @@ impl Store {
     }
 }
 
-/// Every container. Needs no lock: folders appear and vanish whole, and one that vanishes meanwhile is skipped.
+/// Every container. Needs no lock, once the store was cleaned up after the boot: folders appear and vanish whole, and one that vanishes meanwhile is skipped.
 pub fn list() -> Result<Vec<Record>> {
+    if !recovery::is_done() {
+        // What cannot be cleaned up now (a read-only disk) is listed as it is.
+        let _ = Store::open();
+    }
     let containers = Path::new(ROOT).join("containers");
     let entries = match std::fs::read_dir(&containers) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -114,7 +124,7 @@ pub fn list() -> Result<Vec<Record>> {
     let mut records: Vec<Record> = entries
         .flatten()
         .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
-        .filter_map(|entry| load(&entry.path()).ok())
+        .filter_map(|entry| load(entry.file_name().to_str()?).ok())
         .collect();
     records.sort_by(|a, b| a.config.id.cmp(&b.config.id));
     Ok(records)
@@ -142,8 +152,18 @@ pub fn find_running(key: &str) -> Result<Record> {
     if record.is_running() { Ok(record) } else { Err(Failure::new(format!("{key}: the container is not running"))) }
 }
 
-fn load(folder: &Path) -> Result<Record> {
-    Ok(Record { config: read(&folder.join("config.json"))?, state: read(&folder.join("state.json"))? })
+fn load(id: &str) -> Result<Record> {
+    Ok(Record { config: read_config(id)?, state: read_state(id)? })
+}
+
+/// A container's options.
+pub(crate) fn read_config(id: &str) -> Result<Config> {
+    read(&folder(id).join("config.json"))
+}
+
+/// A container's state.
+pub(crate) fn read_state(id: &str) -> Result<State> {
+    read(&folder(id).join("state.json"))
 }
 
 /// Notes a container's state; the file changes whole or not at all.
