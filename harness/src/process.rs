@@ -97,6 +97,9 @@ pub fn spawn(machine: &Machine) -> Result<Process, Failure> {
             return Err(Failure::setup(file.display(), "no such file; `harness build` makes it"));
         }
     }
+    for log in machine.drives.iter().filter_map(|drive| drive.log.as_ref()) {
+        std::fs::File::create(log).map_err(|e| Failure::setup(format_args!("create {}", log.display()), e))?;
+    }
     let path = transcript_path(&machine.name)?;
     let wire = Wire::new(&path).map_err(|e| Failure::setup(format_args!("create {}", path.display()), e))?;
     let starting = |e: io::Error| Failure::setup("start QEMU", e);

@@ -13,6 +13,7 @@
 //! writes of one sector any may be the last that counts: keeping some and losing others covers their reordering.
 
 use crate::failure::Failure;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -117,7 +118,11 @@ pub struct Rebuilder<'a> {
 
 impl<'a> Rebuilder<'a> {
     /// Begins with `disk`, the contents before the log's first write.
+    ///
+    /// # Panics
+    /// When it is not made of whole pages of 4096 bytes.
     pub fn new(log: &'a WriteLog, disk: Vec<u8>) -> Self {
+        assert!(disk.len().is_multiple_of(PAGE), "a disk of {} bytes", disk.len());
         Self { log, durable: disk, flushed: 0 }
     }
 
@@ -140,24 +145,50 @@ impl<'a> Rebuilder<'a> {
         let mut disk = CutDisk { base: &self.durable, changed: BTreeMap::new() };
         for (number, entry) in self.log.entries.iter().enumerate().take(at).skip(durable) {
             let Entry::Write { sector, .. } = entry else { continue };
-            for (place, data) in (*sector..).zip(self.log.data(entry).chunks_exact(SECTOR)) {
-                if keep(number) {
-                    disk.write(place, data);
-                }
-            }
+            disk.put(*sector, self.log.data(entry), || keep(number));
         }
         disk
     }
 }
 
+/// Bytes in a page.
+const PAGE: usize = 4096;
+
 /// A disk after a power cut. It can be written to, which changes nothing else.
 #[derive(Clone, Debug)]
 pub struct CutDisk<'a> {
     base: &'a [u8],
-    changed: BTreeMap<u64, [u8; SECTOR]>,
+    /// What differs from `base`, by pages, whose number is the key.
+    changed: BTreeMap<usize, Cow<'a, [u8]>>,
 }
 
-impl CutDisk<'_> {
+impl<'a> CutDisk<'a> {
+    /// Puts those sectors of `data` on the disk, from `sector` on, for which `keep` says so. Whole pages are not copied.
+    fn put(&mut self, sector: u64, data: &'a [u8], mut keep: impl FnMut() -> bool) {
+        let mut at = sector as usize * SECTOR;
+        let mut rest = data;
+        while !rest.is_empty() {
+            let (part, tail) = rest.split_at(rest.len().min(PAGE - at % PAGE));
+            let kept: Vec<bool> = part.chunks(SECTOR).map(|_| keep()).collect();
+            if part.len() == PAGE && kept.iter().all(|&kept| kept) {
+                self.changed.insert(at / PAGE, Cow::Borrowed(part));
+            } else if kept.contains(&true) {
+                let page = self.page_mut(at / PAGE);
+                let within = at % PAGE;
+                for (i, sector) in part.chunks(SECTOR).enumerate().filter(|(i, _)| kept[*i]) {
+                    page[within + i * SECTOR..][..SECTOR].copy_from_slice(sector);
+                }
+            }
+            (at, rest) = (at + part.len(), tail);
+        }
+    }
+
+    /// A page to change.
+    fn page_mut(&mut self, number: usize) -> &mut [u8] {
+        let whole = |page: usize| &self.base[page * PAGE..(page + 1) * PAGE];
+        self.changed.entry(number).or_insert_with(|| Cow::Borrowed(whole(number))).to_mut()
+    }
+
     /// Its size in sectors.
     pub fn sectors(&self) -> u64 {
         (self.base.len() / SECTOR) as u64
@@ -168,9 +199,12 @@ impl CutDisk<'_> {
     /// # Panics
     /// Outside the disk.
     pub fn read(&self, sector: u64, buf: &mut [u8]) {
-        buf.copy_from_slice(&self.base[sector as usize * SECTOR..][..buf.len()]);
-        for (place, data) in self.changed.range(sector..sector + (buf.len() / SECTOR) as u64) {
-            buf[(place - sector) as usize * SECTOR..][..SECTOR].copy_from_slice(data);
+        let start = sector as usize * SECTOR;
+        let end = start + buf.len();
+        buf.copy_from_slice(&self.base[start..end]);
+        for (number, page) in self.changed.range(start / PAGE..end.div_ceil(PAGE)) {
+            let (from, to) = ((number * PAGE).max(start), ((number + 1) * PAGE).min(end));
+            buf[from - start..to - start].copy_from_slice(&page[from - number * PAGE..to - number * PAGE]);
         }
     }
 
@@ -179,11 +213,12 @@ impl CutDisk<'_> {
     /// # Panics
     /// Outside the disk.
     pub fn write(&mut self, sector: u64, data: &[u8]) {
-        for (place, data) in (sector..).zip(data.chunks_exact(SECTOR)) {
-            assert!(place < self.sectors(), "a write at sector {place}, behind the disk's end");
-            let mut copy = [0; SECTOR];
-            copy.copy_from_slice(data);
-            self.changed.insert(place, copy);
+        let mut at = sector as usize * SECTOR;
+        let mut rest = data;
+        while !rest.is_empty() {
+            let (part, tail) = rest.split_at(rest.len().min(PAGE - at % PAGE));
+            self.page_mut(at / PAGE)[at % PAGE..][..part.len()].copy_from_slice(part);
+            (at, rest) = (at + part.len(), tail);
         }
     }
 
@@ -195,10 +230,10 @@ impl CutDisk<'_> {
         let save = || {
             let file = std::fs::File::create(path)?;
             file.set_len(self.base.len() as u64)?;
-            for (i, block) in self.base.chunks(4096).enumerate().filter(|(_, block)| block.iter().any(|&b| b != 0)) {
-                file.write_all_at(block, i as u64 * 4096)?;
+            for (i, block) in self.base.chunks(PAGE).enumerate().filter(|(_, block)| block.iter().any(|&b| b != 0)) {
+                file.write_all_at(block, (i * PAGE) as u64)?;
             }
-            self.changed.iter().try_for_each(|(place, data)| file.write_all_at(data, place * SECTOR as u64))
+            self.changed.iter().try_for_each(|(number, page)| file.write_all_at(page, (number * PAGE) as u64))
         };
         save().map_err(|e: std::io::Error| Failure::setup(format_args!("write {}", path.display()), e))
     }
@@ -206,7 +241,7 @@ impl CutDisk<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, MAGIC, Rebuilder, SECTOR, WriteLog};
+    use super::{Entry, MAGIC, PAGE, Rebuilder, SECTOR, WriteLog};
 
     fn sector(words: &[u64]) -> Vec<u8> {
         let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -228,7 +263,7 @@ mod tests {
     fn a_cut_keeps_what_was_flushed_and_chooses_among_the_rest() {
         let log = WriteLog::parse(sample()).expect("a sound log");
         assert_eq!((log.entries().len(), &log.entries()[1]), (4, &Entry::Flush));
-        let mut rebuilder = Rebuilder::new(&log, vec![0; 3 * SECTOR]);
+        let mut rebuilder = Rebuilder::new(&log, vec![0; PAGE]);
         let mut look = |at, keep: &dyn Fn(usize) -> bool| {
             let mut buf = [0; 3 * SECTOR];
             rebuilder.cut(at, keep).read(0, &mut buf);
