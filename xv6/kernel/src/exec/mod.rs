@@ -7,6 +7,8 @@ pub mod elf;
 mod image;
 mod script;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 use crate::error::{Errno, Result};
 use crate::mm::{AddressSpace, Limit, MapFile};

@@ -51,10 +51,15 @@ impl Plan {
 }
 
 /// A small random number generator (splitmix64).
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self) -> u64 {
+    /// Dice for one of the runs that a seed means.
+    pub(super) fn new(seed: u64, run: u64) -> Dice {
+        Dice(seed ^ run.wrapping_mul(0xd134_2543_de82_ef95))
+    }
+
+    pub(super) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -62,11 +67,11 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.roll() % limit as u64).unwrap_or(0)
     }
 
-    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 }
@@ -274,7 +279,7 @@ fn clear(folder: &std::path::Path, isolated: bool) {
 
 /// Starts a batch: a session of its own, files on its first descriptors, and then the calls.
 fn child(seed: u64, batch: u64, isolated: bool, folder: &std::path::Path) -> Result<Pid, Failure> {
-    let mut dice = Dice(seed ^ batch.wrapping_mul(0xd134_2543_de82_ef95));
+    let mut dice = Dice::new(seed, batch);
     let mut left = BATCH;
     let mut memory = vec![0_u8; 1 << 16];
     let mut started = false;
@@ -362,7 +367,7 @@ fn argument(dice: &mut Dice, memory: &mut [u8], isolated: bool) -> usize {
 }
 
 /// How a batch's child ended; `None` if it had to be killed.
-fn end_of(child: Pid) -> Result<Option<WaitStatus>, Failure> {
+pub(super) fn end_of(child: Pid) -> Result<Option<WaitStatus>, Failure> {
     let descriptor = rustix::process::pidfd_open(child, PidfdFlags::empty()).about("pidfd_open")?;
     let limit = Timespec { tv_sec: 0, tv_nsec: i64::try_from(LIMIT.as_nanos()).unwrap_or(0) };
     let ended = loop {

@@ -2,13 +2,14 @@
 //! `WHAT<TAB>RESULT`, so that a test reads what a person would see.
 //!
 //! `escape.rs` tries to leave the root folder, `errno.rs` makes one system call and names its errno, `load.rs` uses resources
-//! up, `bomb.rs` does so by the number, `fuzz.rs` makes wild calls, `spaces.rs` looks whether memory is each process's own, `synced.rs` changes files
-//! durably, `bench.rs` measures; this file reads the command line and has the small ones.
+//! up, `bomb.rs` does so by the number, `fuzz.rs` makes wild calls, `exec.rs` executes damaged programs, `spaces.rs` looks whether memory is each
+//! process's own, `synced.rs` changes files durably, `bench.rs` measures; this file reads the command line and has the small ones.
 
 mod bench;
 mod bomb;
 mod errno;
 mod escape;
+mod exec;
 mod fuzz;
 mod load;
 mod spaces;
@@ -24,7 +25,7 @@ use user::{Args, Failure, Out};
 const USAGE: &str = "probe ids | signal PID [SIGNAL] | open PATH | escape [DIR] | chroot-escape [DIR] | fchdir-escape [DIR] | \
 proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | fill PATH [--remove] | spin [SECONDS] | \
 threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs INODES] [--keep] | fuzz [--calls N] [--seed S] [--from BATCH] [--any-kernel] | \
-spaces [ROUNDS] | synced DIR STEPS SEED | bench [--list] [NAME...]";
+exec [--runs N] [--seed S] [--program FILE] | spaces [ROUNDS] | synced DIR STEPS SEED | bench [--list] [NAME...]";
 
 fn main() -> ExitCode {
     user::run("probe", USAGE, body)
@@ -72,6 +73,10 @@ fn body(args: &mut Args, out: &mut Out) -> Result<u8, Failure> {
         }
         ("spaces", []) => spaces::run(1000, out),
         ("spaces", [rounds]) => spaces::run(number(args, rounds), out),
+        ("exec", options) => {
+            let Some(plan) = exec::Plan::read(options) else { args.usage_error() };
+            exec::run(&plan, out)
+        }
         ("synced", [dir, steps, seed]) => {
             synced::run(&synced::Plan { dir, steps: number(args, steps), seed: number(args, seed) }, out)
         }
