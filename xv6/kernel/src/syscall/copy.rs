@@ -30,6 +30,11 @@ struct Side<'a> {
 }
 
 impl Side<'_> {
+    /// Where the next byte comes from or goes to.
+    fn place(&self) -> u64 {
+        self.at.unwrap_or_else(|| self.file.offset())
+    }
+
     fn read(&mut self, bytes: &mut [u8]) -> Result<usize> {
         let mut buf = ReadBuf::kernel(bytes);
         match &mut self.at {
@@ -55,13 +60,14 @@ impl Side<'_> {
     }
 }
 
-/// Moves up to `len` bytes. What was read and could not be written is given back to the reader's offset.
+/// Moves up to `len` bytes. The reader's offset follows what was written, not what was read ahead of it.
 fn copy(from: &mut Side<'_>, to: &mut Side<'_>, len: usize) -> Result<usize> {
     let mut bytes = vec![0; PIECE.min(len.max(1))];
     let mut done = 0;
     let len = len.min(MAX);
     while done < len {
         let part = bytes.len().min(len - done);
+        let before = from.place();
         let read = match from.read(&mut bytes[..part]) {
             Err(_) if done > 0 => break,
             read => read?,
@@ -79,11 +85,11 @@ fn copy(from: &mut Side<'_>, to: &mut Side<'_>, len: usize) -> Result<usize> {
             }
         }
         done += written;
-        if written < read {
-            let back = (read - written) as u64;
+        // A device's offset may stay where it is, whatever was read.
+        if written < read && from.place() > before {
             match &mut from.at {
-                Some(at) => *at -= back,
-                None => *from.file.lock_offset() -= back,
+                Some(at) => *at = before + written as u64,
+                None => *from.file.lock_offset() = before + written as u64,
             }
         }
         match failed {
