@@ -31,11 +31,6 @@ pub(super) fn open(inode: &InodeRef, flags: OpenFlags) -> Result<Arc<dyn FileOps
             }
         }
     };
-    open_pipe(&pipe, flags)
-}
-
-/// Opens one more end of `pipe` (also an unnamed one, through `/proc/PID/fd`).
-pub(super) fn open_pipe(pipe: &Arc<Pipe>, flags: OpenFlags) -> Result<Arc<dyn FileOps>> {
     let nonblocking = flags.contains(OpenFlags::NONBLOCK);
     let (reads, writes) = (flags.reads(), flags.writes());
     let (readers, writers) = (pipe.readers_ever.load(Ordering::SeqCst), pipe.writers_ever.load(Ordering::SeqCst));

@@ -321,7 +321,8 @@ impl Inode for PipeInode {
         Ok(())
     }
     fn open(&self, flags: OpenFlags) -> Result<Option<Arc<dyn FileOps>>> {
-        super::fifo::open_pipe(&self.pipe, flags).map(Some)
+        // Through /proc/PID/fd: nobody waits for the other side, which may have come and gone (`cat <(echo a)` in bash).
+        Ok(Some(Arc::new(self.pipe.end(flags))))
     }
     fn fs(&self) -> Arc<dyn FileSystem> {
         anon::fs()
