@@ -68,7 +68,6 @@ impl Report {
             0xffff => (signal::CLD_CONTINUED, Signal::CONT.number() as i32),
             status if status & 0xff == 0x7f => (signal::CLD_STOPPED, (status >> 8) as i32),
             status if status & 0x7f == 0 => (signal::CLD_EXITED, (status >> 8) as i32),
-            status if status & 0x80 != 0 => (signal::CLD_DUMPED, (status & 0x7f) as i32),
             status => (signal::CLD_KILLED, (status & 0x7f) as i32),
         }
     }

@@ -21,9 +21,6 @@ pub(in crate::task) enum Outcome {
     Exit,
 }
 
-/// Bit of a wait(2) status: a core dump, on Linux.
-const CORE_BIT: u32 = 0x80;
-
 /// Handles stops, the end of the process and pending signals. Runs in the thread itself, its user registers at hand.
 pub(in crate::task) fn handle_pending(task: &Arc<Task>, user: &mut UserContext) -> Outcome {
     loop {
@@ -82,10 +79,9 @@ fn default(task: &Arc<Task>, signal: Signal) -> Outcome {
             }
             Outcome::Resume
         }
-        DefaultAction::Terminate | DefaultAction::Core => {
+        DefaultAction::Terminate => {
             debug_assert!(send::is_fatal_by_default(signal));
-            let core = if signal.default_action() == DefaultAction::Core { CORE_BIT } else { 0 };
-            stop::begin_exit(process, signal.number() | core);
+            stop::begin_exit(process, signal.number());
             Outcome::Exit
         }
     }

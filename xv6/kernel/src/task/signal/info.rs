@@ -16,8 +16,6 @@ pub const SI_TKILL: i32 = -6;
 pub const CLD_EXITED: i32 = 1;
 /// `SIGCHLD`: the child was killed.
 pub const CLD_KILLED: i32 = 2;
-/// `SIGCHLD`: the child was killed with the core bit.
-pub const CLD_DUMPED: i32 = 3;
 /// `SIGCHLD`: the child stopped.
 pub const CLD_STOPPED: i32 = 5;
 /// `SIGCHLD`: the child continued.

@@ -20,9 +20,7 @@ pub use action::{Actions, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_DFL, SIG_IGN, SigActio
 pub(super) use deliver::{Outcome, handle_pending};
 pub use frame::AltStack;
 pub(crate) use frame::sigreturn;
-pub use info::{
-    CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SI_KERNEL, SI_QUEUE, SI_TKILL, SI_USER,
-};
+pub use info::{CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SI_KERNEL, SI_QUEUE, SI_TKILL, SI_USER};
 pub use info::{SIGINFO_BYTES, SigData, SigInfo};
 pub use queue::Pending;
 #[cfg(loom)]

@@ -2,7 +2,7 @@
 //!
 //! Locks: as the module says; threads are woken outside them.
 
-use super::info::{CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
+use super::info::{CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED};
 use super::{
     DefaultAction, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_DFL, SIG_IGN, SigAction, SigData, SigInfo, SigSet, Signal, stop,
 };
@@ -194,7 +194,6 @@ pub(in crate::task) fn notify_parent(child: &Arc<Process>, parent: &Arc<Process>
         ChildEvent::Exited(status) => {
             let (code, value) = match status & 0x7f {
                 0 => (CLD_EXITED, (status >> 8) as i32),
-                killer if status & 0x80 != 0 => (CLD_DUMPED, killer as i32),
                 killer => (CLD_KILLED, killer as i32),
             };
             let wanted = Signal::new(u32::from(child.exit_signal.load(Ordering::Relaxed)));
@@ -230,5 +229,5 @@ fn stop_signal(action: &SigAction) -> Option<Signal> {
 
 /// Whether the default action of `signal` would end a process.
 pub(super) fn is_fatal_by_default(signal: Signal) -> bool {
-    matches!(signal.default_action(), DefaultAction::Terminate | DefaultAction::Core)
+    signal.default_action() == DefaultAction::Terminate
 }

@@ -33,10 +33,8 @@ impl core::fmt::Debug for Signal {
 /// What a signal does when no handler is set (signal(7), "Standard signals").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Default {
-    /// End the process.
+    /// End the process. No core is ever written, so a status never has the bit that says so (wait(2), `WCOREDUMP`).
     Terminate,
-    /// End it, with the core-dump bit in its status (no core is written).
-    Core,
     /// Nothing.
     Ignore,
     /// Stop the process.
@@ -67,16 +65,6 @@ impl Signal {
             Signal::CHLD | Signal::URG | Signal::WINCH => Default::Ignore,
             Signal::CONT => Default::Continue,
             Signal::STOP | Signal::TSTP | Signal::TTIN | Signal::TTOU => Default::Stop,
-            Signal::QUIT
-            | Signal::ILL
-            | Signal::TRAP
-            | Signal::ABRT
-            | Signal::BUS
-            | Signal::FPE
-            | Signal::SEGV
-            | Signal::XCPU
-            | Signal::XFSZ
-            | Signal::SYS => Default::Core,
             _ => Default::Terminate,
         }
     }
