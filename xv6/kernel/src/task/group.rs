@@ -87,6 +87,7 @@ impl ProcessGroup {
     }
 
     /// True if no member has a parent in another group of the same session (setpgid(2)): nobody is there to continue it once stopped.
+    /// The machine's process 1 continues nobody; a container's may be a shell with jobs.
     pub fn is_orphaned(&self) -> bool {
         self.is_orphaned_without(None)
     }
@@ -99,7 +100,7 @@ impl ProcessGroup {
             }
             member.parent().is_some_and(|parent| {
                 let group = parent.group();
-                !parent.is_ns_init()
+                parent.pid.global() != 1
                     && !core::ptr::eq(Arc::as_ptr(&group), self)
                     && Arc::ptr_eq(&group.session, &self.session)
             })
