@@ -7,7 +7,7 @@ use crate::guest::Guest;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
 use crate::slot::Slot;
-use crate::volume;
+use crate::volume::{self, Extra};
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -40,6 +40,15 @@ impl DerefMut for Booted {
 pub fn machine(name: &str) -> Machine {
     static BUILT: OnceLock<Artifacts> = OnceLock::new();
     usual(BUILT.get_or_init(|| Artifacts::build().expect("the guest builds")), name)
+}
+
+/// [`machine`] with `extra` images.
+///
+/// # Panics
+/// When the guest cannot be built or an image not be read.
+pub fn machine_with(name: &str, extra: &[Extra]) -> Machine {
+    let kernel = Kernel::chosen().expect("a kernel");
+    usual(&Artifacts::build_with(kernel, extra).expect("the guest builds"), name)
 }
 
 /// [`machine`] with the kernel that checks itself, whatever the environment names.

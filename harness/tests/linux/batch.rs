@@ -1,0 +1,72 @@
+//! batch: the same script in a container and on the host's Linux prints the same.
+
+use crate::images::{BUSYBOX, folders, machine};
+use harness::fixture::{Booted, boot};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// One whole script.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What `words` print on the host, in an empty directory, with the programs of the image in `root` alone in reach.
+fn host(root: &Path, words: &[&str]) -> String {
+    let dir = tempfile::tempdir().expect("a directory");
+    let program = if words[0] == "busybox" { BUSYBOX.into() } else { root.join("bin").join(words[0]) };
+    let mut command = Command::new(program);
+    command.args(&words[1..]).current_dir(dir.path()).stdin(Stdio::null());
+    command.env_clear().env("PATH", root.join("bin")).env("HOME", "/root");
+    let output = command.output().expect("it runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What `words` print in a container of `image`.
+fn contained(guest: &mut Booted, image: &str, words: &[&str]) -> String {
+    let line = format!("conductor run --rm -w /tmp -e HOME=/root -e PATH=/bin {image} {}", words.join(" "));
+    let output = guest.run_within(&line, LIMIT).expect("the guest answers");
+    assert_eq!(output.status, 0, "{}", output.text);
+    output.text
+}
+
+/// Compares command by command, so that a difference shows beside its command.
+fn same(host: &str, contained: &str) {
+    let parts = |text: &str| -> Vec<String> { text.split("== ").map(String::from).collect() };
+    let (host, contained) = (parts(host), parts(contained));
+    let differing: Vec<String> = host
+        .iter()
+        .zip(&contained)
+        .filter(|(one, other)| one != other)
+        .map(|(one, other)| format!("on the host:\n{one}in the container:\n{other}"))
+        .collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    assert_eq!(host.len(), contained.len(), "all commands ran: {contained:?}");
+}
+
+#[test]
+fn the_shells_and_their_tools_print_what_they_print_on_linux() {
+    let [busybox, bash] = folders();
+    let mut guest = boot(&machine("linux-batch"));
+    let script = "/bin/same.sh";
+    let here = host(busybox, &["busybox", "sh", &busybox.join("bin/same.sh").display().to_string()]);
+    assert!(here.matches("\n-- ").count() > 30, "the control ran:\n{here}");
+    same(&here, &contained(&mut guest, "busybox", &["busybox", "sh", script]));
+    let here = host(bash, &["bash", &bash.join("bin/same.bash").display().to_string()]);
+    assert!(here.matches("\n-- ").count() > 15, "the control ran:\n{here}");
+    same(&here, &contained(&mut guest, "bash", &["bash", "/bin/same.bash"]));
+}
+
+#[test]
+fn a_c_program_finds_what_it_finds_on_linux() {
+    let [_, bash] = folders();
+    let here = host(bash, &["hello", "from", "musl"]);
+    assert!(here.ends_with("slept: enough\n"), "the control ran:\n{here}");
+    let mut guest = boot(&machine("linux-musl").cpus(4));
+    let output = guest.run("conductor run -w /tmp bash hello from musl").expect("the guest answers");
+    assert_eq!((output.status, output.text), (5, here));
+    let program = "for i in 1 2 3 4 5 6 7 8 9 10; do hello > /tmp/out || [ $? = 5 ] || cat /tmp/out; done";
+    assert_eq!(
+        guest.ok(&format!("conductor run bash bash -c '{program}'")).expect("the guest answers"),
+        "",
+        "again and again"
+    );
+}
