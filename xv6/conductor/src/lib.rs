@@ -24,6 +24,7 @@ pub mod names;
 pub mod plan;
 pub mod process;
 pub mod recovery;
+pub mod registry;
 pub mod relay;
 pub mod rootfs;
 pub mod stage;

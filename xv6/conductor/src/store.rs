@@ -5,17 +5,20 @@
 //!   /var/lib/conductor/containers/<id>/
 //!       config.json      resolved options        log      stdout and stderr of the init
 //!       state.json       running | exited ...    upper work      the overlay's
+//!   /var/lib/conductor/drafts/<id>/            a folder that is not a container yet, or no longer
 //! ```
-//! A folder is made under a temporary name and renamed into place, so a cut in between leaves nothing that looks like a container.
+//! A folder is made among the drafts and renamed into place, so a cut in between leaves nothing that looks like a container. Nothing that a
+//! start does takes longer the more containers there are: names are looked up in the [`registry`].
 //! State survives a reboot; [`Record::is_running`] therefore trusts only a live process with the recorded start time, and [`recovery`] looks
 //! through the store once a boot.
 
 use crate::error::{Context, Failure, Result};
 use crate::plan::Config;
-use crate::{cgroup, process, recovery};
+use crate::{cgroup, names, process, recovery, registry};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What outlives a reboot.
@@ -55,30 +58,35 @@ pub fn folder(id: &str) -> PathBuf {
     Path::new(ROOT).join("containers").join(id)
 }
 
+fn draft(id: &str) -> PathBuf {
+    Path::new(ROOT).join("drafts").join(id)
+}
+
 impl Store {
     /// Makes the store if it is not there, waits for its lock, and cleans up if that is still to be done since the boot. Idempotent.
     pub fn open() -> Result<Store> {
-        let containers = Path::new(ROOT).join("containers");
-        std::fs::create_dir_all(&containers).at(&containers)?;
         let path = Path::new(ROOT).join("lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&path).at(&path)?;
+        let open = || File::options().create(true).truncate(false).write(true).open(&path);
+        let lock = match open() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                std::fs::create_dir_all(ROOT).context(ROOT)?;
+                open()
+            }
+            lock => lock,
+        };
+        let lock = lock.at(&path)?;
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).at(&path)?;
         let store = Store { _lock: lock };
         if !recovery::is_done() {
             recovery::run(&store)?;
         }
-        let layers = Path::new(RUN).join("layers");
-        std::fs::create_dir_all(&layers).at(&layers)?;
         Ok(store)
     }
 
     /// Writes a new container down; refuses a name that is taken.
     pub fn add(&self, config: &Config) -> Result<()> {
-        if let Some(other) = list()?.iter().find(|other| other.config.name == config.name) {
-            let id = &other.config.id;
-            return Err(Failure::new(format!("{}: the name is taken by container {id}", config.name)));
-        }
-        let draft = Path::new(ROOT).join("containers").join(format!(".new-{}", config.id));
+        registry::claim(self, &config.name, &config.id)?;
+        let draft = draft(&config.id);
         for directory in [draft.clone(), draft.join("upper"), draft.join("work")] {
             std::fs::create_dir(&directory).at(&directory)?;
         }
@@ -88,23 +96,25 @@ impl Store {
         std::fs::rename(&draft, &place).at(&place)
     }
 
-    /// Removes a container that does not run: its cgroup and its folder.
-    pub fn remove(&self, id: &str) -> Result<()> {
-        cgroup::remove(id)?;
-        let place = folder(id);
-        // Renamed first, so that a cut in between leaves nothing that looks like a container.
-        let gone = Path::new(ROOT).join("containers").join(format!(".gone-{id}"));
+    /// Removes a container that does not run: its cgroup, its name and its folder.
+    pub fn remove(&self, config: &Config) -> Result<()> {
+        cgroup::remove(&config.id)?;
+        registry::release(self, &config.name, &config.id)?;
+        self.discard(&config.id)
+    }
+
+    /// Removes a container's folder.
+    pub(crate) fn discard(&self, id: &str) -> Result<()> {
+        let (place, gone) = (folder(id), draft(id));
         std::fs::rename(&place, &gone).at(&place)?;
         std::fs::remove_dir_all(&gone).at(&gone)
     }
 
     /// Removes what interrupted creations and removals left.
     pub fn sweep(&self) -> Result<()> {
-        let containers = Path::new(ROOT).join("containers");
-        for entry in std::fs::read_dir(&containers).at(&containers)?.flatten() {
-            if entry.file_name().as_encoded_bytes().starts_with(b".") {
-                std::fs::remove_dir_all(entry.path()).at(&entry.path())?;
-            }
+        let drafts = draft("");
+        for entry in std::fs::read_dir(&drafts).at(&drafts)?.flatten() {
+            std::fs::remove_dir_all(entry.path()).at(&entry.path())?;
         }
         Ok(())
     }
@@ -112,26 +122,27 @@ impl Store {
 
 /// Every container. Needs no lock, once the store was cleaned up after the boot: folders appear and vanish whole, and one that vanishes meanwhile is skipped.
 pub fn list() -> Result<Vec<Record>> {
-    if !recovery::is_done() {
-        // What cannot be cleaned up now (a read-only disk) is listed as it is.
-        let _ = Store::open();
-    }
+    recovery::ensure();
     let containers = Path::new(ROOT).join("containers");
     let entries = match std::fs::read_dir(&containers) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.at(&containers)?,
     };
-    let mut records: Vec<Record> = entries
-        .flatten()
-        .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
-        .filter_map(|entry| load(entry.file_name().to_str()?).ok())
-        .collect();
+    let mut records: Vec<Record> =
+        entries.flatten().filter_map(|entry| load(entry.file_name().to_str()?).ok()).collect();
     records.sort_by(|a, b| a.config.id.cmp(&b.config.id));
     Ok(records)
 }
 
 /// The container that `key` means: a name, the host pid of a running init, or the unique start of an id.
 pub fn find(key: &str) -> Result<Record> {
+    recovery::ensure();
+    if names::is_valid(key)
+        && let Some(record) = registry::find(key).and_then(|id| load(&id).ok())
+        && record.config.name == key
+    {
+        return Ok(record);
+    }
     let mut records = list()?;
     let by_name = records.iter().position(|record| record.config.name == key);
     let by_pid = || records.iter().position(|record| key.parse() == Ok(record.state.pid) && record.is_running());

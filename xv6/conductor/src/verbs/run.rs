@@ -75,7 +75,7 @@ fn settle(config: &Config, state: &State) -> Result<()> {
         return Ok(());
     }
     if config.remove {
-        return store.remove(&config.id);
+        return store.remove(config);
     }
     cgroup::remove(&config.id)?;
     store::set_state(&config.id, state)
@@ -113,7 +113,7 @@ fn start_monitor(config: &Config) -> Result<u8> {
 /// Takes back what a failed start left.
 fn forget(config: &Config) {
     let undone = Store::open().and_then(|store| match store::folder(&config.id).exists() {
-        true => store.remove(&config.id),
+        true => store.remove(config),
         false => cgroup::remove(&config.id),
     });
     if let Err(failure) = undone {

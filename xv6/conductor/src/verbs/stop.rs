@@ -29,5 +29,5 @@ pub fn stop(record: &Record, grace: Duration) -> Result<()> {
         }
     }
     let store = Store::open()?;
-    if store::folder(id).exists() { store.remove(id) } else { Ok(()) }
+    if store::folder(id).exists() { store.remove(&record.config) } else { Ok(()) }
 }
