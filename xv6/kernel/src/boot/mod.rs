@@ -39,6 +39,7 @@ pub fn main() -> ! {
     klog::init();
     tty::console::init(options.window);
     mm::oom::set_killer(task::oom::kill_biggest);
+    mm::set_payer_finder(task::oom::payer);
     let tasks = (hal::frame::total() / FRAMES_PER_TASK) as u64;
     cgroup::set_task_limit(tasks, (tasks / 16).max(64));
     spawn("console", tty::console::listen);

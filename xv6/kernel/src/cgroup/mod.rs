@@ -27,11 +27,12 @@ pub use path::{is_within, path_from};
 pub use pids::{Pids, UNLIMITED};
 pub use tree::root;
 
+use crate::mm::Payer;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use hal::sync::{Rank, SpinLock};
 
 /// One node of the tree. Children hold their parent; a parent holds its children until [`tree::remove`].
@@ -52,6 +53,8 @@ pub struct Cgroup {
     /// Threads of this very group that run or wait for a CPU; the scheduler counts them.
     pub runnable: AtomicU64,
     state: SpinLock<State>,
+    /// Pages of memory files that tasks here and below made: no process maps them for good, so no process's size tells of them.
+    memory_files: AtomicUsize,
     /// Changes of `cgroup.events`.
     pub events: Notifier,
 }
@@ -90,6 +93,7 @@ impl Cgroup {
             descendants: AtomicU64::new(0),
             dead: AtomicBool::new(false),
             runnable: AtomicU64::new(0),
+            memory_files: AtomicUsize::new(0),
             state: SpinLock::new(
                 Rank::Cgroup,
                 "cgroup",
@@ -150,6 +154,11 @@ impl Cgroup {
         self.descendants.load(Ordering::Relaxed)
     }
 
+    /// Bytes in memory files that tasks of this group and below it made.
+    pub fn memory_files(&self) -> usize {
+        self.memory_files.load(Ordering::Relaxed) * hal::frame::SIZE
+    }
+
     /// The child called `name`.
     pub fn child(&self, name: &[u8]) -> Option<Arc<Cgroup>> {
         self.state.lock().children.get(name).cloned()
@@ -202,5 +211,13 @@ impl Cgroup {
     /// This group, its parent, and so on to the root.
     pub fn ancestry(&self) -> impl Iterator<Item = &Cgroup> {
         core::iter::successors(Some(self), |group| group.parent.as_deref())
+    }
+}
+
+impl Payer for Cgroup {
+    fn pay(&self, pages: isize) {
+        for group in self.ancestry() {
+            group.memory_files.fetch_add(pages as usize, Ordering::Relaxed);
+        }
     }
 }

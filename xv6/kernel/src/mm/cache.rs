@@ -7,6 +7,7 @@
 //! (a page comes to be or becomes dirty; held across the source's reads and reservations), and the spinning `index`.
 
 use super::frames::{self, CACHED, DIRTY, MEMORY_FILES};
+use super::payer::{self, Payer};
 use super::rmap::Mappers;
 use super::{dirty, reclaim};
 use crate::error::{Errno, Result};
@@ -96,6 +97,8 @@ pub struct PageCache {
     pub(super) source: Option<Weak<dyn PageSource>>,
     /// The pages are all there is of the file.
     pub(super) memory: bool,
+    /// Who is charged for a memory file's pages: the group of who made it.
+    payer: Option<Arc<dyn Payer>>,
     pub(super) size: AtomicU64,
     pub(super) content: Mutex<()>,
     pub(super) cleaning: Mutex<()>,
@@ -127,6 +130,7 @@ impl PageCache {
             this: this.clone(),
             source,
             memory,
+            payer: if memory { payer::of_running() } else { None },
             size: AtomicU64::new(size),
             content: Mutex::new(Rank::FileContent, "file content", ()),
             cleaning: Mutex::new(Rank::FileContent, "file write-back", ()),
@@ -304,8 +308,15 @@ impl PageCache {
         frames::add(&CACHED, 1);
         if self.memory {
             frames::add(&MEMORY_FILES, 1);
+            self.pay(1);
         } else if !self.listed.swap(true, Ordering::Relaxed) {
             reclaim::list(self);
+        }
+    }
+
+    fn pay(&self, pages: isize) {
+        if let Some(payer) = &self.payer {
+            payer.pay(pages);
         }
     }
 
@@ -373,6 +384,7 @@ impl PageCache {
         frames::sub(&CACHED, 1);
         if self.memory {
             frames::sub(&MEMORY_FILES, 1);
+            self.pay(-1);
         }
         if dirty {
             frames::sub(&DIRTY, 1);
@@ -395,6 +407,9 @@ impl Drop for PageCache {
         frames::sub(&DIRTY, index.dirty.len());
         if self.memory {
             frames::sub(&MEMORY_FILES, index.pages.len());
+            if let Some(payer) = &self.payer {
+                payer.pay(-(index.pages.len() as isize));
+            }
         }
         if self.listed.load(Ordering::Relaxed) {
             reclaim::note_end();

@@ -96,6 +96,10 @@ impl AddressSpace {
         if let Some(mapping) = self.table.get(page) {
             return self.present(area, page, mapping, write);
         }
+        // Tables are made without asking, and the page of zeros and cached pages take no frame: who maps only those stops here.
+        if !write && !frames::has_room(0) {
+            return Err(Need::Room);
+        }
         match &area.backing {
             Backing::Anonymous => self.fill_zeros(area, page, write),
             Backing::Mapped(mapped) if mapped.shared => self.fill_shared(area, mapped, page, write),
