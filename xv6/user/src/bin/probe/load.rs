@@ -148,3 +148,21 @@ pub fn threads(count: u64, out: &mut Out) -> Result<u8, Failure> {
     writeln!(out, "threads {alive}\t{}", if whole { "ok" } else { "counts lost" })?;
     Ok(u8::from(!whole))
 }
+
+/// Reads one byte in each 2 MiB of `bytes` of fresh memory: zeros take no room, but each needs a page table of its own.
+pub fn tables(bytes: u64, out: &mut Out) -> Result<u8, Failure> {
+    const SPAN: u64 = 2 << 20;
+    // No larger than what any machine would map at once.
+    const BLOCK: u64 = 32 << 20;
+    let mut kept = Vec::new();
+    let mut sum = 0_u64;
+    for _ in 0..bytes / BLOCK {
+        // Fresh zeros: no page is touched before it is read.
+        let block = vec![0_u8; usize::try_from(BLOCK).unwrap_or(usize::MAX)];
+        let read = block.iter().step_by(usize::try_from(SPAN).unwrap_or(usize::MAX));
+        sum += read.map(|byte| u64::from(std::hint::black_box(*byte))).sum::<u64>();
+        kept.push(block);
+    }
+    writeln!(out, "tables {}\t{}", kept.len() as u64 * (BLOCK / SPAN), if sum == 0 { "ok" } else { "not zero" })?;
+    Ok(0)
+}

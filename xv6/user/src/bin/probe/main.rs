@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use user::{Args, Failure, Out};
 
 const USAGE: &str = "probe ids | signal PID [SIGNAL] | open PATH | escape [DIR] | chroot-escape [DIR] | fchdir-escape [DIR] | \
-proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | fill PATH [--remove] | spin [SECONDS] | \
+proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | tables SIZE | fill PATH [--remove] | spin [SECONDS] | \
 threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs INODES] [--keep] | fuzz [--calls N] [--seed S] [--from BATCH] [--any-kernel] | \
 exec [--runs N] [--seed S] [--program FILE] | spaces [ROUNDS] | synced DIR STEPS SEED | bench [--list] [NAME...]";
 
@@ -56,6 +56,10 @@ fn body(args: &mut Args, out: &mut Out) -> Result<u8, Failure> {
         ("mem", [size, hold @ ..]) if matches!(hold, [] | ["--hold"]) => {
             let Some(bytes) = user::size::parse(size) else { args.usage_error() };
             load::memory(bytes, !hold.is_empty(), out)
+        }
+        ("tables", [size]) => {
+            let Some(bytes) = user::size::parse(size) else { args.usage_error() };
+            load::tables(bytes, out)
         }
         ("fill", [path, remove @ ..]) if matches!(remove, [] | ["--remove"]) => {
             load::fill(path, !remove.is_empty(), out)
