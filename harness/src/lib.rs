@@ -23,7 +23,7 @@ mod recording;
 mod slot;
 mod stamp;
 mod symbols;
-mod volume;
+pub mod volume;
 mod wire;
 pub mod workspace;
 pub mod writelog;

@@ -1,12 +1,14 @@
 //! The calls that no crate offers as safe functions: a signal's disposition, fork(2), reboot(2) with an argument, the kernel's log,
-//! and the wild calls of `probe fuzz`.
+//! and the wild calls of `probe fuzz` and `conform`.
 //!
-//! This is the one file of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`], [`WildCall`]. Neighbours: `sh`,
-//! `conductor` and `probe` (single-threaded when they call), `init`.
+//! This file and its part `raw/expendable.rs` are the ones of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`],
+//! [`WildCall`]. Neighbours: `sh`, `conductor`, `probe` and `conform` (single-threaded when they call), `init`.
 #![expect(
     unsafe_code,
     reason = "sigaction, fork, RESTART2, klogctl and wild calls have no safe wrapper; each is checked here"
 )]
+
+pub mod expendable;
 
 use std::ffi::CStr;
 use std::io;
