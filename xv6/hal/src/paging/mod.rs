@@ -115,6 +115,26 @@ impl PageTable {
         Ok(())
     }
 
+    /// Maps `frames`, those that are given, page after page from `va` on where nothing is mapped yet; how many that was. Ends early without
+    /// memory for tables.
+    pub fn map_absent(&self, va: usize, frames: impl Iterator<Item = Option<Frame>>, prot: Prot) -> usize {
+        let mut state = self.space.lock();
+        let mut mapped = 0;
+        for (page, frame) in (va..).step_by(crate::frame::SIZE).zip(frames) {
+            let Some(frame) = frame else { continue };
+            check(&(page..page + crate::frame::SIZE));
+            let Ok(leaf) = self.space.leaf_or_new(&mut state, page) else { break };
+            // The CPU changes no entry that is empty, and nobody else has the lock.
+            if leaf.table[leaf.slot].load(Ordering::Relaxed) == 0 {
+                let value = u64::from(frame.into_index()) << 12 | entry::user_flags(prot);
+                leaf.table[leaf.slot].store(value, Ordering::Relaxed);
+                space::count(leaf.addr, 1);
+                mapped += 1;
+            }
+        }
+        mapped
+    }
+
     /// Removes the page at `va`. Flush before the frame is let go.
     pub fn unmap(&self, va: usize) -> Option<Frame> {
         let mut found = None;

@@ -3,6 +3,7 @@
 use super::{LOWEST, PageTable, Prot};
 use crate::frame::{Frame, SIZE};
 use crate::user::LIMIT;
+use alloc::vec::Vec;
 
 const RW: Prot = Prot::READ.union(Prot::WRITE);
 
@@ -64,4 +65,36 @@ fn forks_share_pages() {
     assert!(child.get(0x7f00_0000_0000).expect("moved").frame.same(&private));
     drop(child);
     assert_eq!((private.refs(), shared.refs()), (2, 2));
+}
+
+#[test]
+fn pages_are_found_in_few_tables_and_in_many() {
+    let table = PageTable::new().expect("memory");
+    let shared = frame();
+    // Downwards, a table of leaves each: the first few are followed, the others are not.
+    let places: Vec<usize> = (1..=20).map(|n| n * 0x4020_1000).rev().collect();
+    for (mapped, &va) in places.iter().enumerate() {
+        assert!(table.get(va).is_none());
+        table.map(va, &shared, RW).expect("memory");
+        let mut seen = Vec::new();
+        table.for_each(LOWEST..LIMIT, &mut |va, _| seen.push(va));
+        seen.sort_unstable();
+        assert!(seen.iter().eq(places[..=mapped].iter().rev()));
+    }
+    for (left, &va) in places.iter().enumerate().rev() {
+        assert!(table.unmap(va).is_some() && table.get(va).is_none());
+        assert_eq!(shared.refs(), 1 + left);
+    }
+}
+
+#[test]
+fn what_is_mapped_stays_where_only_absent_pages_are_asked_for() {
+    let table = PageTable::new().expect("memory");
+    let (mine, theirs) = (frame(), frame());
+    table.map(LOWEST + SIZE, &mine, RW).expect("memory");
+    let frames = [Some(theirs.clone()), Some(theirs.clone()), None, Some(theirs.clone())];
+    assert_eq!(table.map_absent(LOWEST, frames.into_iter(), Prot::READ), 2);
+    let at = |page: usize| table.get(LOWEST + page * SIZE).map(|found| found.frame.same(&theirs));
+    assert_eq!([0, 1, 2, 3].map(at), [Some(true), Some(false), None, Some(true)]);
+    assert_eq!((mine.refs(), theirs.refs()), (2, 3));
 }

@@ -224,25 +224,10 @@ impl AddressSpace {
         let window = cluster.max(area.start)..(cluster + AROUND * PAGE).min(area.end);
         let end = area.page_at(mapped, window.end).min(mapped.pages.size().div_ceil(PAGE as u64));
         let first = area.page_at(mapped, window.start);
-        let mut present = [false; AROUND];
-        self.table.for_each(window.clone(), &mut |va, _| present[(va - cluster) / PAGE] = true);
-        let mut found: [Option<Frame>; AROUND] = [const { None }; AROUND];
-        let base = (window.start - cluster) / PAGE;
-        mapped.pages.for_each_cached(first, end, |index, frame| {
-            let slot = base + (index - first) as usize;
-            if !present[slot] {
-                found[slot] = Some(frame.clone());
-            }
-        });
-        let mut mapped_pages = 0;
-        for (slot, frame) in found.iter().enumerate() {
-            if let Some(frame) = frame
-                && self.table.map(cluster + slot * PAGE, frame, area.prot.hardware(false)).is_ok()
-            {
-                mapped_pages += 1;
-            }
-        }
-        self.count(area, mapped_pages);
+        let mut found = [const { None }; AROUND];
+        mapped.pages.for_each_cached(first, end, |index, frame| found[(index - first) as usize] = Some(frame.clone()));
+        let mapped_pages = self.table.map_absent(window.start, found.into_iter(), area.prot.hardware(false));
+        self.count(area, mapped_pages as isize);
     }
 
     /// Lets a stack reach down to `page`, if one lies above and its limit and the gap below permit.
