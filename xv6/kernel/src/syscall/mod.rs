@@ -29,6 +29,8 @@ mod pipe;
 mod poll;
 mod prctl;
 mod process;
+mod process_vm;
+mod ptrace;
 mod sched;
 mod signal;
 mod socket;
@@ -81,6 +83,8 @@ const GROUPS: &[&[Row]] = &[
     poll::ROWS,
     prctl::ROWS,
     process::ROWS,
+    process_vm::ROWS,
+    ptrace::ROWS,
     sched::ROWS,
     signal::ROWS,
     socket::ROWS,

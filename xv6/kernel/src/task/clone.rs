@@ -8,7 +8,7 @@ use super::rlimit::{INFINITY, Resource};
 use super::sched::{self, Start};
 use super::signal::ThreadSignals;
 use super::thread::{Blueprint, Parts, WORK_SIGNAL};
-use super::{Cap, Pid, Process, Task, pidfd};
+use super::{Cap, Pid, Process, Task, pidfd, ptrace};
 use crate::cgroup;
 use crate::error::{Errno, Result};
 use crate::mm::user as memory;
@@ -33,7 +33,7 @@ bitflags::bitflags! {
         const SIGHAND = 0x0000_0800;
         /// Return a pidfd.
         const PIDFD = 0x0000_1000;
-        /// Ignored: there is no tracing.
+        /// The tracer follows the child.
         const PTRACE = 0x0000_2000;
         /// The parent sleeps until the child has left its memory.
         const VFORK = 0x0000_4000;
@@ -51,7 +51,7 @@ bitflags::bitflags! {
         const CHILD_CLEARTID = 0x0020_0000;
         /// Ignored, and refused with a pidfd.
         const DETACHED = 0x0040_0000;
-        /// Ignored: there is no tracing.
+        /// No tracer follows the child.
         const UNTRACED = 0x0080_0000;
         /// Write the id to the child's memory.
         const CHILD_SETTID = 0x0100_0000;
@@ -121,7 +121,7 @@ fn check(task: &Task, flags: CloneFlags, namespaces: CloneNs, args: &CloneArgs) 
 }
 
 /// Makes a thread or process as `args` say; returns its id as the caller sees it. `user` is the caller's state, which the child begins with.
-pub fn clone(task: &Arc<Task>, user: &UserContext, args: &CloneArgs) -> Result<usize> {
+pub fn clone(task: &Arc<Task>, user: &mut UserContext, args: &CloneArgs) -> Result<usize> {
     let flags = CloneFlags::from_bits_truncate(args.flags);
     let namespaces = CloneNs::from_bits_truncate(args.flags);
     if args.flags & !(flags.bits() | namespaces.bits()) != 0 {
@@ -196,10 +196,13 @@ pub fn clone(task: &Arc<Task>, user: &UserContext, args: &CloneArgs) -> Result<u
     if flags.contains(CloneFlags::PARENT_SETTID) {
         let _ = memory::write(args.parent_tid, &number);
     }
+    ptrace::follow(task, &child, flags, args.exit_signal);
     sched::unpark(&child);
+    ptrace::cloned(task, user, &child, flags, args.exit_signal);
     drop(child);
     if let Some(vfork) = vfork {
         vfork.wait(task);
+        ptrace::vfork_done(task, user, &pid);
     }
     Ok(number as usize)
 }

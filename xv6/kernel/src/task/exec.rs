@@ -4,7 +4,7 @@
 
 use super::signal::{self, AltStack};
 use super::thread::{Task, comm_bytes};
-use super::{exit, process};
+use super::{exit, process, ptrace};
 use crate::error::{Errno, Result};
 use crate::exec::Image;
 use crate::vfs::FdTable;
@@ -29,6 +29,7 @@ impl Start {
 /// close-on-exec files, honours set-user-ID, lets a vfork(2) parent go on. `EAGAIN` if another thread ends the process or executes a program first:
 /// until then nothing has changed.
 pub fn exec_commit(task: &Arc<Task>, user: &mut UserContext, image: Image) -> Result<()> {
+    let former = task.tid();
     if !exit::end_other_threads(task) {
         return Err(Errno::EAGAIN.during("executing a program while the process ends"));
     }
@@ -39,7 +40,9 @@ pub fn exec_commit(task: &Arc<Task>, user: &mut UserContext, image: Image) -> Re
     // A table shared with another process (CLONE_FILES) is no longer shared after an exec.
     let files: Arc<FdTable> = if Arc::strong_count(&files) > 2 { Arc::new(files.fork()) } else { files };
     let actions = task.actions().exec();
-    let cred = Arc::new(task.cred().after_exec(image.set_uid, image.set_gid));
+    // Whoever traces a program gets no more power by it (ptrace(2), execve(2)).
+    let (set_uid, set_gid) = if ptrace::holds_back(task) { (None, None) } else { (image.set_uid, image.set_gid) };
+    let cred = Arc::new(task.cred().after_exec(set_uid, set_gid));
     // What is replaced may be the last of its kind, and ends when nothing is locked.
     let replaced = {
         let mut parts = task.parts.lock();
@@ -68,5 +71,6 @@ pub fn exec_commit(task: &Arc<Task>, user: &mut UserContext, image: Image) -> Re
     user.reset(entry, sp);
     // No system call's result goes into the new program's registers, and none restarts.
     user.regs.orig_rax = u64::MAX;
+    ptrace::executed(task, user, &former);
     Ok(())
 }

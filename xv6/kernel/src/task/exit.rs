@@ -7,7 +7,7 @@
 
 use super::process::{self, Remains};
 use super::signal::{self, ChildEvent, SigInfo, Signal};
-use super::{Process, Task, futex, group, sched};
+use super::{Process, Task, futex, group, ptrace, sched};
 use crate::mm;
 use crate::ns::PidNamespace;
 use alloc::sync::{Arc, Weak};
@@ -19,6 +19,7 @@ pub fn exit_thread(task: &Arc<Task>, code: i32) {
     if !task.process.exiting.load(Ordering::Acquire) && Arc::ptr_eq(&task.tid(), &task.process.pid) {
         task.process.status.store(exit_status(code), Ordering::Release);
     }
+    task.trace.lock().set_exit_status(exit_status(code));
     task.exiting.store(true, Ordering::Release);
     task.set_work(super::thread::WORK_SIGNAL);
 }
@@ -111,6 +112,7 @@ pub(super) fn finish_thread(task: &Arc<Task>) {
         let mut spent = process.spent.lock();
         spent.0 = spent.0.plus(times);
     }
+    ptrace::thread_ended(task);
     let last = {
         let mut threads = process.threads.lock();
         threads.list.retain(|other| !Arc::ptr_eq(other, task));
@@ -176,6 +178,8 @@ fn end_process(process: &Arc<Process>) {
             reap(&child);
         }
     }
+    ptrace::tracer_ended(process);
+    ptrace::process_ended(process, parent.as_ref());
     process.exited.wake_all();
     let vanishes = match &parent {
         Some(parent) => signal::notify_parent(process, parent, &ChildEvent::Exited(process.status())),

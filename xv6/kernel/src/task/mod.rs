@@ -20,6 +20,7 @@ pub mod oom;
 mod pid;
 pub mod pidfd;
 pub mod process;
+pub mod ptrace;
 pub mod rlimit;
 pub mod sched;
 pub mod signal;

@@ -88,6 +88,12 @@ pub struct Process {
     /// CPU time of ended threads, and of waited-for children.
     pub(super) spent: SpinLock<(CpuTimes, CpuTimes)>,
     pub(super) exe: SpinLock<Option<Arc<File>>>,
+    /// Whom it traces.
+    pub(super) tracer: super::ptrace::TracerCell,
+    /// Who traced its first thread, which has ended: it is told of the process's end.
+    pub(super) traced_by: SpinLock<Weak<Process>>,
+    /// `SIGKILL` came: nothing holds its threads any more.
+    pub(super) killed: AtomicBool,
     pub(super) timers: super::itimer::Timers,
     state: AtomicU8,
     /// The status as wait(2) encodes it, valid once a zombie.
@@ -142,6 +148,9 @@ impl Process {
             leader_charge: SpinLock::new(Rank::Charge, "leader's charge", None),
             spent: SpinLock::new(Rank::Leaf, "process times", Default::default()),
             exe: SpinLock::new(Rank::Leaf, "program file", None),
+            tracer: super::ptrace::no_tracer(),
+            traced_by: SpinLock::new(Rank::Leaf, "former tracer", Weak::new()),
+            killed: AtomicBool::new(false),
             timers: super::itimer::Timers::default(),
             state: AtomicU8::new(ALIVE),
             status: AtomicU32::new(0),

@@ -24,6 +24,8 @@ use hal::sync::{Rank, SpinLock};
 pub(super) const WORK_SIGNAL: u32 = 1;
 /// Work bit: another thread should have the CPU.
 pub(super) const WORK_RESCHEDULE: u32 = 2;
+/// Work bit: the tracer wants to see the next system call or instruction. It stays set while it does.
+pub(super) const WORK_TRACE: u32 = 4;
 
 /// What threads may share.
 pub(super) struct Parts {
@@ -58,6 +60,9 @@ pub struct Task {
     #[cfg_attr(not(debug_assertions), expect(dead_code, reason = "only debug builds check the lock order"))]
     pub(super) held: locks::Held,
     comm: SpinLock<[u8; 16]>,
+    /// Somebody traces it: a hint that needs no lock.
+    pub(super) traced: AtomicBool,
+    pub(super) trace: super::ptrace::TraceeCell,
     /// set_tid_address(2).
     pub(super) clear_child_tid: AtomicUsize,
     /// set_robust_list(2).
@@ -110,6 +115,8 @@ impl Task {
             charge: SpinLock::new(Rank::Charge, "cgroup charge", plan.charge),
             held: locks::Held::default(),
             comm: SpinLock::new(Rank::Leaf, "thread name", plan.comm),
+            traced: AtomicBool::new(false),
+            trace: super::ptrace::untraced(),
             clear_child_tid: AtomicUsize::new(0),
             robust_list: AtomicUsize::new(0),
             set_child_tid: AtomicUsize::new(0),
@@ -333,9 +340,17 @@ impl Task {
         (self.switches[0].load(Ordering::Relaxed), self.switches[1].load(Ordering::Relaxed))
     }
 
-    /// The state letter of `/proc/PID/stat`: R, S, D, T (Z is the process's affair).
+    /// The state letter of `/proc/PID/stat`: R, S, D, T, t (Z is the process's affair).
     pub fn state_letter(&self) -> u8 {
-        self.entity.letter()
+        match self.entity.letter() {
+            b'T' if self.is_traced() => b't',
+            letter => letter,
+        }
+    }
+
+    /// Whether a process traces it (ptrace(2)).
+    pub fn is_traced(&self) -> bool {
+        self.traced.load(Ordering::Acquire)
     }
 
     /// The niceness, -20 to 19.

@@ -5,8 +5,8 @@
 use super::exec::Start as Program;
 use super::sched::{self, Start};
 use super::signal::{self, Outcome, SigData, SigInfo, Signal};
-use super::thread::{Blueprint, Parts, WORK_RESCHEDULE, WORK_SIGNAL};
-use super::{Cred, Pid, Process, ProcessGroup, Session, Task, exit, rlimit};
+use super::thread::{Blueprint, Parts, WORK_RESCHEDULE, WORK_SIGNAL, WORK_TRACE};
+use super::{Cred, Pid, Process, ProcessGroup, Session, Task, exit, ptrace, rlimit};
 use crate::cgroup;
 use crate::error::Result;
 use crate::exec::Image;
@@ -50,6 +50,7 @@ pub(super) fn run(task: &Arc<Task>, user: &mut UserContext) {
             }
         }
     }
+    ptrace::exiting(task, user);
     exit::finish_thread(task);
 }
 
@@ -65,8 +66,27 @@ fn before_user(task: &Arc<Task>, user: &mut UserContext) -> bool {
         if task.work_is(WORK_RESCHEDULE) {
             sched::reschedule();
         }
+        if task.work_is(WORK_TRACE) && !task.work_is(WORK_SIGNAL | WORK_RESCHEDULE) {
+            traced_turn(task, user);
+        }
     }
     true
+}
+
+/// User code until something stops it, and the answer, under the eyes of a tracer.
+#[cold]
+fn traced_turn(task: &Arc<Task>, user: &mut UserContext) {
+    let event = ptrace::run(task, user);
+    match event {
+        Event::Interrupt => {}
+        Event::Syscall => {
+            if ptrace::syscall_entered(task, user) == ptrace::Enter::Call {
+                syscall::dispatch(task, user);
+            }
+            ptrace::syscall_left(task, user);
+        }
+        event => fault(task, user, event),
+    }
 }
 
 /// Repairs a fault, or turns it into a signal.

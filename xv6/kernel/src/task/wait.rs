@@ -3,7 +3,7 @@
 //! Locks: none held while a child is examined; a zombie is claimed atomically, so two waiters never report the same one.
 
 use super::signal::{self, Signal};
-use super::{CpuTimes, Process, Task, exit};
+use super::{CpuTimes, Process, Task, exit, ptrace};
 use crate::error::{Errno, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -59,12 +59,15 @@ pub struct Report {
     pub status: u32,
     /// Its CPU time, children included.
     pub times: CpuTimes,
+    /// It is a tracee's stop.
+    pub trapped: bool,
 }
 
 impl Report {
     /// `si_code` and `si_status` of waitid(2).
     pub fn code(&self) -> (i32, i32) {
         match self.status {
+            status if self.trapped => (signal::CLD_TRAPPED, (status >> 8) as i32),
             0xffff => (signal::CLD_CONTINUED, Signal::CONT.number() as i32),
             status if status & 0xff == 0x7f => (signal::CLD_STOPPED, (status >> 8) as i32),
             status if status & 0x7f == 0 => (signal::CLD_EXITED, (status >> 8) as i32),
@@ -86,7 +89,11 @@ pub fn wait(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Opt
 fn look(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Option<Report>> {
     let namespace = task.pid_ns();
     let mut found = false;
-    for child in candidates(&task.process, which, options, &mut found) {
+    if let Some(report) = ptrace::take_report(task, which, options, &mut found) {
+        return Ok(Some(report));
+    }
+    let mut children = false;
+    for child in candidates(&task.process, which, options, &mut children) {
         let matches = match which {
             Which::Any => true,
             Which::Pid(pid) => child.pid.nr_in(&namespace) == Some(*pid),
@@ -97,11 +104,11 @@ fn look(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Option<
             continue;
         }
         found = true;
-        if let Some(status) = take_event(&child, options) {
+        if let Some(status) = take_event(&task.process, &child, options) {
             let cred = child.cred();
             let uid = cred.map_or(0, |cred| task.cred().user.uid_from_kernel(cred.uid));
             let times = child.times().plus(child.child_times());
-            let report = Report { pid: child.pid.nr_or_zero(&namespace), uid, status, times };
+            let report = Report { pid: child.pid.nr_or_zero(&namespace), uid, status, times, trapped: false };
             let ended = status & 0x7f != 0x7f && status != 0xffff;
             if ended && !options.contains(WaitOptions::NOWAIT) && !exit::reap(&child) {
                 // Another thread was faster with this one.
@@ -110,7 +117,7 @@ fn look(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Option<
             return Ok(Some(report));
         }
     }
-    if found { Ok(None) } else { Err(Errno::ECHILD.into()) }
+    if found || children { Ok(None) } else { Err(Errno::ECHILD.into()) }
 }
 
 /// The children that may have something to report. When only ends are asked for, those that live are not even cloned: a process with thousands of
@@ -132,9 +139,14 @@ fn is_of_kind(child: &Process, options: WaitOptions) -> bool {
 }
 
 /// What the child has to report, as a status word.
-fn take_event(child: &Process, options: WaitOptions) -> Option<u32> {
+fn take_event(parent: &Arc<Process>, child: &Process, options: WaitOptions) -> Option<u32> {
     if child.is_zombie() {
         return options.contains(WaitOptions::EXITED).then(|| child.status());
+    }
+    // Of its own tracees a parent hears by their stops as such.
+    let tracer = child.leader().and_then(|leader| ptrace::tracer_of(&leader));
+    if tracer.is_some_and(|tracer| Arc::ptr_eq(&tracer, parent)) {
+        return None;
     }
     let keep = options.contains(WaitOptions::NOWAIT);
     let mut signals = child.signals.lock();

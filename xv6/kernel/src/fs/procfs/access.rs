@@ -2,8 +2,8 @@
 
 use super::{Subject, View};
 use crate::error::{Errno, Result};
-use crate::task::{self, Cap, Cred};
-use alloc::sync::Arc;
+use crate::task;
+use crate::task::ptrace::{self, Mode};
 
 /// `EACCES` unless the caller may inspect the view's process: it is its own, or the caller has the same ids and at
 /// least its capabilities, or holds `CAP_SYS_PTRACE` over its user namespace.
@@ -13,24 +13,10 @@ pub fn may_inspect(view: &View) -> Result<()> {
     }
     let Some(caller) = task::try_current() else { return Ok(()) };
     let process = view.process()?;
-    if Arc::ptr_eq(&caller.process, &process) {
-        return Ok(());
-    }
-    let target = process.cred().ok_or(Errno::ESRCH)?;
-    let cred = caller.cred();
-    let allowed = cred.capable_in(&target.user, Cap::SysPtrace)
-        || (same_ids(&cred, &target) && covers(&cred, &target) && process.is_dumpable());
-    if allowed { Ok(()) } else { Err(Errno::EACCES.during("inspecting another's process")) }
-}
-
-fn same_ids(cred: &Cred, target: &Cred) -> bool {
-    [target.uid, target.euid, target.suid].iter().all(|id| *id == cred.fsuid)
-        && [target.gid, target.egid, target.sgid].iter().all(|id| *id == cred.fsgid)
-}
-
-/// A process that may do more than the caller is not the caller's to look into.
-fn covers(cred: &Cred, target: &Cred) -> bool {
-    Arc::ptr_eq(&cred.user, &target.user) && target.permitted.within(cred.effective)
+    ptrace::may_access(&caller, &process, Mode::File).map_err(|error| match error.errno {
+        Errno::EPERM => Errno::EACCES.during("inspecting another's process"),
+        _ => error,
+    })
 }
 
 /// The owner of a file about the subject: the process's effective ids; root for the machine's, and for processes that

@@ -22,7 +22,7 @@ pub fn state(view: &View) -> Result<char> {
     if process.is_zombie() {
         return Ok('Z');
     }
-    if process.is_stopped() {
+    if process.is_stopped() && process.leader().is_none_or(|leader| leader.state_letter() != b't') {
         return Ok('T');
     }
     Ok(match &view.subject {

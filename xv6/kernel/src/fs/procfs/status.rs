@@ -55,6 +55,7 @@ fn state_name(letter: char) -> &'static str {
         'R' => "R (running)",
         'D' => "D (disk sleep)",
         'T' => "T (stopped)",
+        't' => "t (tracing stop)",
         'Z' => "Z (zombie)",
         _ => "S (sleeping)",
     }
@@ -97,7 +98,8 @@ pub fn status(view: &View) -> Result<Vec<u8>> {
     line("Ngid", "0".into());
     line("Pid", tid.nr_or_zero(ns).to_string());
     line("PPid", process.parent_nr(ns).to_string());
-    line("TracerPid", "0".into());
+    let tracer = thread.as_ref().and_then(|thread| task::ptrace::tracer_of(thread));
+    line("TracerPid", tracer.map_or(0, |tracer| tracer.pid.nr_or_zero(ns)).to_string());
     line("Uid", format!("{}\t{}\t{}\t{}", uid(cred.uid), uid(cred.euid), uid(cred.suid), uid(cred.fsuid)));
     line("Gid", format!("{}\t{}\t{}\t{}", gid(cred.gid), gid(cred.egid), gid(cred.sgid), gid(cred.fsgid)));
     line(

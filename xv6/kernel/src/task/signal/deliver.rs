@@ -6,8 +6,8 @@
 use super::action::{SA_NODEFER, SA_RESETHAND, SA_RESTART};
 use super::{DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigInfo, SigSet, Signal, frame, send, set_blocked, stop};
 use crate::error::Errno;
-use crate::task::Task;
 use crate::task::thread::WORK_SIGNAL;
+use crate::task::{Task, ptrace};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use hal::user::UserContext;
@@ -29,11 +29,25 @@ pub(in crate::task) fn handle_pending(task: &Arc<Task>, user: &mut UserContext) 
         if task.process.exiting.load(Ordering::Acquire) {
             return Outcome::Exit;
         }
+        let traced = task.is_traced();
+        if traced {
+            ptrace::interrupted(task, user);
+        }
         if task.process.is_stopped() {
-            stop::rest(task);
-            continue;
+            if !traced {
+                stop::rest(task);
+                continue;
+            }
+            if ptrace::group_stop(task, user) {
+                continue;
+            }
         }
         let Some(info) = take(task) else { break };
+        let info = if traced { ptrace::signalled(task, user, info) } else { Some(info) };
+        let Some(info) = info else { continue };
+        if task.process.exiting.load(Ordering::Acquire) {
+            return Outcome::Exit;
+        }
         let signal = info.signal;
         let actions = task.actions();
         let action = actions.get(signal);

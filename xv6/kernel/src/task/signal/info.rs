@@ -16,6 +16,8 @@ pub const SI_TKILL: i32 = -6;
 pub const CLD_EXITED: i32 = 1;
 /// `SIGCHLD`: the child was killed.
 pub const CLD_KILLED: i32 = 2;
+/// `SIGCHLD`: the traced child stopped for its tracer.
+pub const CLD_TRAPPED: i32 = 4;
 /// `SIGCHLD`: the child stopped.
 pub const CLD_STOPPED: i32 = 5;
 /// `SIGCHLD`: the child continued.

@@ -20,18 +20,22 @@ pub use action::{Actions, SA_NOCLDSTOP, SA_NOCLDWAIT, SIG_DFL, SIG_IGN, SigActio
 pub(super) use deliver::{Outcome, handle_pending};
 pub use frame::AltStack;
 pub(crate) use frame::sigreturn;
-pub use info::{CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SI_KERNEL, SI_QUEUE, SI_TKILL, SI_USER};
+pub use info::{
+    CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, CLD_TRAPPED, SI_KERNEL, SI_QUEUE, SI_TKILL, SI_USER,
+};
 pub use info::{SIGINFO_BYTES, SigData, SigInfo};
 pub use queue::Pending;
 #[cfg(loom)]
 pub use send::wake;
+#[cfg(not(loom))]
+pub(super) use send::wake;
 pub(super) use send::{ChildEvent, notify_parent};
 pub use send::{
     force, may_signal, send_as_user, send_info_to_process, send_info_to_task, send_to_group, send_to_process,
     send_to_task,
 };
 pub use set::{Default as DefaultAction, SigSet, Signal};
-pub(super) use stop::{begin_exit, report_if_at_rest};
+pub(super) use stop::{begin_exit, come_to_rest, report_if_at_rest};
 pub use wait::{action, change_alt_stack, has_deliverable, set_action, wait_for};
 
 use super::thread::WORK_SIGNAL;

@@ -128,6 +128,10 @@ fn is_dropped(process: &Process, thread: &Task, action: &SigAction, signal: Sign
             return false;
         }
     }
+    // A tracer sees every signal.
+    if thread.is_traced() && signal != Signal::KILL {
+        return false;
+    }
     if process.is_ns_init() && action.handler == SIG_DFL && !(strong && kernel_only) {
         return true;
     }

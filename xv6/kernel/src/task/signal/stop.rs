@@ -15,6 +15,9 @@ use core::sync::atomic::Ordering;
 pub(in crate::task) fn begin_exit(process: &Arc<Process>, status: u32) {
     {
         let mut signals = process.signals.lock();
+        if status & 0x7f == Signal::KILL.number() {
+            process.killed.store(true, Ordering::Release);
+        }
         if !process.exiting.load(Ordering::Acquire) {
             process.status.store(status, Ordering::Release);
             process.exiting.store(true, Ordering::Release);
@@ -45,22 +48,26 @@ pub(super) fn begin_stop(process: &Arc<Process>, signal: Signal) {
     }
 }
 
-/// Rests until the process is continued or ends.
-pub(super) fn rest(task: &Arc<Task>) {
-    let process = &task.process;
+/// Counts a thread that comes to rest in a stop: the number of that stop; `None` if it is over.
+pub(in crate::task) fn come_to_rest(process: &Arc<Process>) -> Option<u64> {
     let stop = {
         let mut signals = process.signals.lock();
-        if signals.stopped.is_none() {
-            return;
-        }
+        signals.stopped?;
         signals.resting += 1;
         signals.stops
     };
     report_if_at_rest(process);
+    Some(stop)
+}
+
+/// Rests until the process is continued or ends, or somebody traces the thread.
+pub(super) fn rest(task: &Arc<Task>) {
+    let process = &task.process;
+    let Some(stop) = come_to_rest(process) else { return };
     task.entity.stopped.store(true, Ordering::Relaxed);
     let still = || {
         let signals = process.signals.lock();
-        signals.stopped.is_some() && signals.stops == stop
+        signals.stopped.is_some() && signals.stops == stop && !task.is_traced()
     };
     while still() {
         sched::park(true, None);
