@@ -1,11 +1,11 @@
 //! The calls that no crate offers as safe functions: a signal's disposition, fork(2), reboot(2) with an argument, the kernel's log,
-//! and the wild calls of `probe fuzz` and `conform`.
+//! ptrace(2), and the wild calls of `probe fuzz` and `conform`.
 //!
 //! This file and its part `raw/expendable.rs` are the ones of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`],
 //! [`WildCall`]. Neighbours: `sh`, `conductor`, `probe` and `conform` (single-threaded when they call), `init`.
 #![expect(
     unsafe_code,
-    reason = "sigaction, fork, RESTART2, klogctl and wild calls have no safe wrapper; each is checked here"
+    reason = "sigaction, fork, RESTART2, klogctl, ptrace and wild calls have no safe wrapper; each is checked here"
 )]
 
 pub mod expendable;
@@ -130,6 +130,66 @@ pub fn kernel_log(action: LogAction<'_>) -> io::Result<usize> {
     // SAFETY: the one action that writes gets a buffer and at most its length.
     let result = unsafe { libc::klogctl(number, buffer.cast(), length) };
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
+}
+
+/// What a tracer asks of the kernel about thread `tid`, in [`trace`]: requests of ptrace(2) that touch none of the tracer's memory.
+#[derive(Clone, Copy, Debug)]
+pub enum Trace {
+    /// Begin, with these `PTRACE_O_*` options; the thread runs on.
+    Seize(i32),
+    /// Stop it.
+    Interrupt,
+    /// Let it go on to the next system call, with this signal or 0.
+    Syscall(i32),
+    /// Let it stay stopped until `SIGCONT`.
+    Listen,
+    /// End, with this signal or 0.
+    Detach(i32),
+}
+
+/// Does `request` to thread `tid`.
+pub fn trace(tid: i32, request: Trace) -> io::Result<()> {
+    let (number, data) = match request {
+        Trace::Seize(options) => (libc::PTRACE_SEIZE, options),
+        Trace::Interrupt => (libc::PTRACE_INTERRUPT, 0),
+        Trace::Syscall(signal) => (libc::PTRACE_SYSCALL, signal),
+        Trace::Listen => (libc::PTRACE_LISTEN, 0),
+        Trace::Detach(signal) => (libc::PTRACE_DETACH, signal),
+    };
+    // SAFETY: these requests read and write nothing of ours; what they do to the tracee is its tracer's right.
+    let result = unsafe { libc::syscall(libc::SYS_ptrace, i64::from(number), i64::from(tid), 0_i64, i64::from(data)) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The request that libc has no name for with musl.
+const PTRACE_GET_SYSCALL_INFO: i32 = 0x420e;
+
+/// What [`trace_read`] reads.
+#[derive(Clone, Copy, Debug)]
+pub enum TraceRead {
+    /// `struct ptrace_syscall_info`.
+    SyscallInfo,
+    /// `siginfo_t`.
+    SignalInfo,
+    /// What an event tells: a word.
+    EventMessage,
+}
+
+/// Room for whatever [`trace_read`] reads.
+pub type TraceBytes = [u8; 128];
+
+/// Reads about the stop of thread `tid`.
+pub fn trace_read(tid: i32, what: TraceRead) -> io::Result<TraceBytes> {
+    let mut bytes: TraceBytes = [0; 128];
+    let (number, size) = match what {
+        TraceRead::SyscallInfo => (PTRACE_GET_SYSCALL_INFO, bytes.len() as i64),
+        TraceRead::SignalInfo => (libc::PTRACE_GETSIGINFO, 0),
+        TraceRead::EventMessage => (libc::PTRACE_GETEVENTMSG, 0),
+    };
+    // SAFETY: the kernel writes 128 bytes at most: `size`, a `siginfo_t`, or a word.
+    let result =
+        unsafe { libc::syscall(libc::SYS_ptrace, i64::from(number), i64::from(tid), size, bytes.as_mut_ptr()) };
+    if result >= 0 { Ok(bytes) } else { Err(io::Error::last_os_error()) }
 }
 
 /// A system call: its number and its arguments.
