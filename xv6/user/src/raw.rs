@@ -182,13 +182,12 @@ pub type TraceBytes = [u8; 128];
 pub fn trace_read(tid: i32, what: TraceRead) -> io::Result<TraceBytes> {
     let mut bytes: TraceBytes = [0; 128];
     let (number, size) = match what {
-        TraceRead::SyscallInfo => (PTRACE_GET_SYSCALL_INFO, bytes.len() as i64),
-        TraceRead::SignalInfo => (libc::PTRACE_GETSIGINFO, 0),
-        TraceRead::EventMessage => (libc::PTRACE_GETEVENTMSG, 0),
+        TraceRead::SyscallInfo => (i64::from(PTRACE_GET_SYSCALL_INFO), bytes.len() as i64),
+        TraceRead::SignalInfo => (i64::from(libc::PTRACE_GETSIGINFO), 0),
+        TraceRead::EventMessage => (i64::from(libc::PTRACE_GETEVENTMSG), 0),
     };
     // SAFETY: the kernel writes 128 bytes at most: `size`, a `siginfo_t`, or a word.
-    let result =
-        unsafe { libc::syscall(libc::SYS_ptrace, i64::from(number), i64::from(tid), size, bytes.as_mut_ptr()) };
+    let result = unsafe { libc::syscall(libc::SYS_ptrace, number, i64::from(tid), size, bytes.as_mut_ptr()) };
     if result >= 0 { Ok(bytes) } else { Err(io::Error::last_os_error()) }
 }
 

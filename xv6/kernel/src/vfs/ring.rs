@@ -115,7 +115,7 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::Ring;
-    use crate::mm::{self, ReadBuf, WriteBuf};
+    use crate::mm::{ReadBuf, WriteBuf};
     use alloc::collections::VecDeque;
     use alloc::vec;
 
