@@ -10,20 +10,20 @@ use super::dentry::Dentry;
 use super::inode::FileSystem;
 use crate::error::{Errno, Result};
 use crate::ns::UserNamespace;
-use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use hal::sync::{Rank, SpinLock};
 
 /// What a file system instance was made from: the type's name, and the device number of the disk or (device, inode) of the file.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SourceKey {
+    /// `mount -t`.
+    pub fs_type: &'static str,
     /// The disk's number, or the number of the file system that holds the file.
     pub dev: u64,
     /// The file's inode number; 0 for a disk.
     pub ino: u64,
-    /// `mount -t`.
-    pub fs_type: &'static str,
 }
 
 /// A file system instance and its root dentry.
@@ -40,17 +40,7 @@ pub struct Superblock {
     pub(super) writers: AtomicU32,
 }
 
-/// The instances by source. One that is gone leaves its entry until the table has grown to `sweep_at`.
-struct Table {
-    known: BTreeMap<SourceKey, Weak<Superblock>>,
-    sweep_at: usize,
-}
-
-/// The fewest entries worth a sweep.
-const FEW: usize = 32;
-
-static BY_SOURCE: SpinLock<Table> =
-    SpinLock::new(Rank::Mount, "superblocks", Table { known: BTreeMap::new(), sweep_at: FEW });
+static BY_SOURCE: SpinLock<Vec<(SourceKey, Weak<Superblock>)>> = SpinLock::new(Rank::Mount, "superblocks", Vec::new());
 
 impl Superblock {
     /// Wraps a fresh instance that belongs to the machine.
@@ -115,17 +105,15 @@ pub(super) fn of(fs: Arc<dyn FileSystem>, read_only: bool, owner: &Arc<UserNames
 
 /// The instance made from `key`, if it is in use.
 pub(super) fn find(key: &SourceKey) -> Option<Arc<Superblock>> {
-    BY_SOURCE.lock().known.get(key).and_then(Weak::upgrade)
+    let table = BY_SOURCE.lock();
+    table.iter().find(|(other, _)| other == key).and_then(|(_, instance)| instance.upgrade())
 }
 
 /// Makes `instance` findable.
 pub(super) fn remember(key: SourceKey, instance: &Arc<Superblock>) {
     let mut table = BY_SOURCE.lock();
-    if table.known.len() >= table.sweep_at {
-        table.known.retain(|_, other| other.strong_count() > 0);
-        table.sweep_at = FEW.max(2 * table.known.len());
-    }
-    table.known.insert(key, Arc::downgrade(instance));
+    table.retain(|(_, other)| other.strong_count() > 0);
+    table.push((key, Arc::downgrade(instance)));
 }
 
 /// A device number for a file system without a disk: major 0, as Linux's anonymous devices.
