@@ -54,6 +54,7 @@ fn help_lists_the_options_of_run() {
               --checked                 Boot the kernel that checks itself: lock order, assertions, arithmetic (XV6_KERNEL=checked does the same)
               --kernel-option <OPTION>  An option for the kernel, such as loglevel=7 (repeatable)
               --disk <FILE>             A root disk to use and keep, made from the built one when absent; otherwise changes are forgotten at the end
+              --record <FILE.cast>      Keep a recording of what the terminal shows, for `asciinema play`
               --timeout <SECONDS>       Seconds until the machine is ended by force
               --log                     Show the kernel's log on standard error
           -h, --help                    Print help
