@@ -179,7 +179,10 @@ impl WaitQueue {
                 }
                 return verdict;
             }
-            sched::park(interruptible, deadline);
+            // The look may have slept itself, on a lock, and so have used up the unparking of a wake-up that took this entry out.
+            if !waiter.is_woken() {
+                sched::park(interruptible, deadline);
+            }
             if waiter.is_woken() {
                 waiter.rearm();
             } else {
