@@ -36,13 +36,13 @@ pub struct Machine {
 
 impl Machine {
     /// The usual machine for a built guest: 2 CPUs, 512 MiB, its root disk (writes forgotten) and its image volume.
-    /// The environment variable `XV6_QEMU` can name another QEMU.
+    /// The environment variable `XV6_QEMU` can name another QEMU, `XV6_CPUS` another number of CPUs.
     pub fn new(artifacts: &Artifacts) -> Self {
         Self {
             qemu: std::env::var_os("XV6_QEMU").map_or_else(|| "qemu-system-x86_64".into(), PathBuf::from),
             name: "guest".into(),
             kernel: artifacts.kernel.clone(),
-            cpus: 2,
+            cpus: std::env::var("XV6_CPUS").ok().and_then(|n| n.parse().ok()).unwrap_or(2),
             memory: 512,
             drives: vec![
                 Drive::new(&artifacts.root, Writes::Forgotten),

@@ -74,6 +74,16 @@ impl Cache {
         self.dirty
     }
 
+    /// Gives up every clean block, and its memory.
+    pub(crate) fn shed(&mut self) {
+        self.slots.retain(|slot| slot.dirty);
+        self.slots.shrink_to_fit();
+        self.index = self.slots.iter().enumerate().map(|(at, slot)| (slot.block, at)).collect();
+        self.spare = Vec::new();
+        self.hints = [0; HINTS];
+        self.hand = 0;
+    }
+
     fn find(&mut self, block: u32) -> Option<usize> {
         let hint = &mut self.hints[block as usize % HINTS];
         if self.slots.get(*hint).is_some_and(|s| s.block == block) {

@@ -192,6 +192,11 @@ impl<D: Disk> Fs<D> {
         self.log_need() > self.log_capacity() / 2
     }
 
+    /// Gives up the memory of all that is only cached.
+    pub fn shed_cache(&mut self) {
+        self.cache.shed();
+    }
+
     /// Whether there is anything that [`Fs::commit`] would write.
     pub fn is_dirty(&self) -> bool {
         self.access == Access::Write && (self.state_dirty || self.cache.dirty() > 0 || self.unflushed)

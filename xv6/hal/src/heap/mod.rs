@@ -17,6 +17,14 @@ pub fn used() -> usize {
     FRAMES.load(Ordering::Relaxed) * crate::frame::SIZE
 }
 
+/// Of these, bytes of what is in use; a moment's picture while other CPUs allocate. Off the machine, where the heap is the host's, 0.
+pub fn live() -> usize {
+    #[cfg(target_os = "none")]
+    return machine::live();
+    #[cfg(not(target_os = "none"))]
+    0
+}
+
 /// A box, or `None` when there is no memory: for what user programs can ask for without end.
 pub fn try_box<T>(value: T) -> Option<Box<T>> {
     let layout = Layout::new::<T>();
@@ -43,7 +51,6 @@ mod machine {
     use crate::frame::{SIZE, buddy};
     use crate::phys::{direct, physical};
     use core::alloc::{GlobalAlloc, Layout};
-    use core::cell::UnsafeCell;
     use core::ptr::null_mut;
     use core::sync::atomic::Ordering;
 
@@ -53,13 +60,12 @@ mod machine {
     const LARGEST: usize = CLASSES[CLASSES.len() - 1];
 
     /// Each CPU's lists.
-    struct Local(UnsafeCell<[List; CLASSES.len()]>);
+    struct Local([List; CLASSES.len()]);
 
-    // SAFETY: used by the owning CPU only, which is never preempted.
+    // SAFETY: used by the owning CPU only, which is never preempted; others read the lengths, which are atomics.
     unsafe impl Sync for Local {}
 
-    static LOCAL: [Local; cpu::MAX] =
-        [const { Local(UnsafeCell::new([const { List::new() }; CLASSES.len()])) }; cpu::MAX];
+    static LOCAL: [Local; cpu::MAX] = [const { Local([const { List::new() }; CLASSES.len()]) }; cpu::MAX];
 
     /// The class of a size, by units: found once, at compile time.
     static CLASS_OF: [u8; LARGEST / UNIT + 1] = {
@@ -91,13 +97,18 @@ mod machine {
     }
 
     /// This CPU's list of a class.
-    ///
-    /// # Safety
-    /// One reference at a time: nothing that allocates is called while it lives.
     #[inline]
-    unsafe fn list(class: usize) -> &'static mut List {
-        // SAFETY: the CPU's own, which is never preempted; the caller keeps it to one.
-        unsafe { &mut (*LOCAL[cpu::id() & (cpu::MAX - 1)].0.get())[class] }
+    fn list(class: usize) -> &'static List {
+        &LOCAL[cpu::id() & (cpu::MAX - 1)].0[class]
+    }
+
+    /// See [`super::live`].
+    pub fn live() -> usize {
+        let classes = (0..CLASSES.len()).map(|class| {
+            let local = LOCAL.iter().map(|lists| lists.0[class].length()).sum();
+            slab::in_use(class, local)
+        });
+        classes.fold(FRAMES.load(Ordering::Relaxed) * SIZE, |bytes, (held, used)| (bytes + used).saturating_sub(held))
     }
 
     /// The order of the smallest block of frames for a layout, and the frames it needs of it.
@@ -142,8 +153,7 @@ mod machine {
         #[inline]
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             let Some(class) = class(layout) else { return take_run(layout) };
-            // SAFETY: `slab` does not allocate from the heap.
-            let list = unsafe { list(class) };
+            let list = list(class);
             let object = list.pop();
             if !object.is_null() {
                 return object.cast();
@@ -155,13 +165,11 @@ mod machine {
         #[inline]
         unsafe fn dealloc(&self, object: *mut u8, layout: Layout) {
             let Some(class) = class(layout) else { return give_run(object, layout) };
-            // SAFETY: `slab` does not allocate from the heap; the caller gives the object back.
-            unsafe {
-                let list = list(class);
-                list.push(object.cast());
-                if list.length() > 2 * batch(class) {
-                    slab::give(class, list, batch(class));
-                }
+            let list = list(class);
+            // SAFETY: the caller gives the object back.
+            unsafe { list.push(object.cast()) };
+            if list.length() > 2 * batch(class) {
+                slab::give(class, list, batch(class));
             }
         }
     }

@@ -8,8 +8,9 @@ use super::FRAMES;
 use crate::frame::{SIZE, buddy};
 use crate::phys::{direct, physical};
 use crate::sync::{Rank, SpinLock};
+use core::cell::Cell;
 use core::ptr::null_mut;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Sizes of the classes, in bytes: multiples of [`UNIT`].
 pub const CLASSES: [usize; 14] = [16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1344, 2048];
@@ -23,19 +24,20 @@ pub struct Free {
 
 /// A list of free objects of one class.
 pub struct List {
-    head: *mut Free,
-    length: usize,
+    head: Cell<*mut Free>,
+    /// Only the owner changes it, but others may ask.
+    length: AtomicUsize,
 }
 
 impl List {
     /// An empty list.
     pub const fn new() -> Self {
-        Self { head: null_mut(), length: 0 }
+        Self { head: Cell::new(null_mut()), length: AtomicUsize::new(0) }
     }
 
     /// How many objects it has.
     pub fn length(&self) -> usize {
-        self.length
+        self.length.load(Ordering::Relaxed)
     }
 
     /// Puts a free object on the list.
@@ -43,21 +45,21 @@ impl List {
     /// # Safety
     /// The object is free, of the list's class, and nobody else's.
     #[inline]
-    pub unsafe fn push(&mut self, object: *mut Free) {
+    pub unsafe fn push(&self, object: *mut Free) {
         // SAFETY: the caller gives us the object, which is at least a pointer long.
-        unsafe { (*object).next = self.head };
-        self.head = object;
-        self.length += 1;
+        unsafe { (*object).next = self.head.get() };
+        self.head.set(object);
+        self.length.store(self.length() + 1, Ordering::Relaxed);
     }
 
     /// Takes an object; null when there is none.
     #[inline]
-    pub fn pop(&mut self) -> *mut Free {
-        let object = self.head;
+    pub fn pop(&self) -> *mut Free {
+        let object = self.head.get();
         if !object.is_null() {
             // SAFETY: objects on the list are free, and their links intact.
-            self.head = unsafe { (*object).next };
-            self.length -= 1;
+            self.head.set(unsafe { (*object).next });
+            self.length.store(self.length() - 1, Ordering::Relaxed);
         }
         object
     }
@@ -66,10 +68,14 @@ impl List {
 /// A class: the first of its frames that have free objects; 0 for none.
 struct Class {
     partial: u32,
+    /// Its frames.
+    frames: usize,
+    /// Free objects in them; those on lists of CPUs count as taken.
+    free: usize,
 }
 
 static SHARED: [SpinLock<Class>; CLASSES.len()] =
-    [const { SpinLock::new(Rank::Heap, "heap", Class { partial: 0 }) }; CLASSES.len()];
+    [const { SpinLock::new(Rank::Heap, "heap", Class { partial: 0, frames: 0, free: 0 }) }; CLASSES.len()];
 
 /// The start of a frame's objects.
 fn base(index: u32) -> *mut u8 {
@@ -123,6 +129,7 @@ impl Class {
         let next = unsafe { (*object).next };
         let first = if next.is_null() { 0 } else { (next.addr() % SIZE / UNIT) as u32 + 1 };
         store(index, count - 1, first);
+        self.free -= 1;
         if count == 1 {
             self.unlink(index);
         }
@@ -141,6 +148,7 @@ impl Class {
             (*object).next = if first == 0 { null_mut() } else { base(index).add((first as usize - 1) * UNIT).cast() };
         }
         store(index, count + 1, (object.addr() % SIZE / UNIT) as u32 + 1);
+        self.free += 1;
         if count == 0 {
             self.link(index);
         }
@@ -148,6 +156,8 @@ impl Class {
             && !(self.partial == index && buddy::record(index).next.load(Ordering::Relaxed) == 0)
         {
             self.unlink(index);
+            self.frames -= 1;
+            self.free -= SIZE / size;
             FRAMES.fetch_sub(1, Ordering::Relaxed);
             buddy::give(index, 0);
         }
@@ -167,18 +177,28 @@ impl Class {
             }
         }
         store(index, (SIZE / size) as u32, 1);
+        self.frames += 1;
+        self.free += SIZE / size;
         self.link(index);
         Some(())
     }
 }
 
+/// Bytes of the frames that a class has, and of its objects in use, when `local` free ones are on lists of CPUs.
+pub fn in_use(class: usize, local: usize) -> (usize, usize) {
+    let size = CLASSES[class];
+    let shared = SHARED[class].lock();
+    let taken = shared.frames * (SIZE / size) - shared.free;
+    (shared.frames * SIZE, taken.saturating_sub(local) * size)
+}
+
 /// Moves up to `count` free objects of a class to `list`, from a new frame if need be; none when memory is full.
-pub fn take(class: usize, list: &mut List, count: usize) {
+pub fn take(class: usize, list: &List, count: usize) {
     let mut shared = SHARED[class].lock();
     for _ in 0..count {
         let object = shared.take().or_else(|| {
             // One frame's worth is enough for a list that had nothing.
-            if list.length > 0 { None } else { shared.grow(CLASSES[class]).and_then(|()| shared.take()) }
+            if list.length() > 0 { None } else { shared.grow(CLASSES[class]).and_then(|()| shared.take()) }
         });
         let Some(object) = object else { break };
         // SAFETY: it was free, and is nobody else's now.
@@ -187,7 +207,7 @@ pub fn take(class: usize, list: &mut List, count: usize) {
 }
 
 /// Moves `count` objects of a class from `list` back to their frames.
-pub fn give(class: usize, list: &mut List, count: usize) {
+pub fn give(class: usize, list: &List, count: usize) {
     let mut shared = SHARED[class].lock();
     for _ in 0..count {
         let object = list.pop();

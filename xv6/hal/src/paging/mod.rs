@@ -262,6 +262,11 @@ impl Drop for PageTable {
     }
 }
 
+/// Bytes of user page tables now.
+pub fn table_bytes() -> usize {
+    space::tables() * crate::frame::SIZE
+}
+
 /// Makes the kernel's own page table (no user half) the running CPU's.
 pub fn activate_kernel() {
     tlb::activate_kernel();

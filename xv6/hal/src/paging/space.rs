@@ -11,10 +11,18 @@ use crate::phys::direct;
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Pages flushed one by one; more are flushed with all the rest.
 pub const FEW: usize = 24;
+
+/// Frames that are user page tables.
+static TABLES: AtomicUsize = AtomicUsize::new(0);
+
+/// How many frames are user page tables.
+pub fn tables() -> usize {
+    TABLES.load(Ordering::Relaxed)
+}
 
 /// What TLBs may hold that the tables no longer say.
 pub struct Changes {
@@ -137,8 +145,10 @@ pub fn count(addr: u64, change: i32) -> u32 {
 impl Space {
     /// An empty one.
     pub fn new() -> Option<Box<Space>> {
+        let root = Frame::zeroed()?;
+        TABLES.fetch_add(1, Ordering::Relaxed);
         crate::heap::try_box(Space {
-            root: Frame::zeroed()?,
+            root,
             generation: AtomicU64::new(1),
             cpus: AtomicU32::new(0),
             locked: AtomicBool::new(false),
@@ -223,6 +233,7 @@ impl Space {
             let mut next = place.load(Ordering::Relaxed);
             if next == 0 {
                 let table = Frame::zeroed().ok_or(NoMemory)?;
+                TABLES.fetch_add(1, Ordering::Relaxed);
                 buddy::record(entry::index(table.addr())).refs.store(0, Ordering::Relaxed);
                 next = entry::table_entry(table);
                 if level == 1 {
@@ -260,6 +271,12 @@ impl Space {
     }
 }
 
+impl Drop for Space {
+    fn drop(&mut self) {
+        TABLES.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Frees a chain of tables.
 fn free_chain(mut index: u32) {
     while index != 0 {
@@ -270,6 +287,7 @@ fn free_chain(mut index: u32) {
         };
         buddy::record(index).refs.store(1, Ordering::Relaxed);
         drop(frame);
+        TABLES.fetch_sub(1, Ordering::Relaxed);
         index = next;
     }
 }

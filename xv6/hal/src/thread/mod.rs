@@ -16,6 +16,14 @@ pub use hosted::{Context, switch};
 #[cfg(loom)]
 pub use crate::model::thread::{Context, switch};
 
+/// Bytes of kernel stacks now. Off the machine there are none.
+pub fn stack_bytes() -> usize {
+    #[cfg(target_os = "none")]
+    return stack::bytes();
+    #[cfg(not(target_os = "none"))]
+    0
+}
+
 mod held;
 
 #[cfg(loom)]

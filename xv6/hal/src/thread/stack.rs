@@ -7,6 +7,7 @@ use crate::frame::{Frame, SIZE};
 use crate::paging::{kernel, tlb};
 use crate::sync::{Rank, SpinLock};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of address space for a stack with its guard.
 const SPAN: usize = 32 * SIZE;
@@ -16,6 +17,14 @@ const END: usize = STACK_BASE + (1 << 39);
 const KEPT: usize = 32;
 /// Unmapped addresses that wait for one flush.
 const DIRTY: usize = 64;
+
+/// Pages of all mapped stacks.
+static MAPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of stacks now, the free ones that are kept included.
+pub fn bytes() -> usize {
+    MAPPED.load(Ordering::Relaxed) * SIZE
+}
 
 /// A mapped stack.
 pub struct Stack {
@@ -69,9 +78,11 @@ impl Stack {
         };
         drop(pool);
         let bottom = base + SPAN - pages * SIZE;
+        MAPPED.fetch_add(pages, Ordering::Relaxed);
         for page in 0..pages {
             let mapped = Frame::alloc().and_then(|frame| kernel::map(bottom + page * SIZE, frame));
             if mapped.is_none() {
+                MAPPED.fetch_sub(pages - page, Ordering::Relaxed);
                 unmap(bottom, page);
                 return None;
             }
@@ -90,6 +101,7 @@ fn unmap(bottom: usize, pages: usize) {
     for page in 0..pages {
         drop(kernel::unmap(bottom + page * SIZE));
     }
+    MAPPED.fetch_sub(pages, Ordering::Relaxed);
     let mut pool = POOL.lock();
     // Without memory to note the address, it is lost; there are millions.
     if pool.dirty.try_reserve(1).is_ok() {

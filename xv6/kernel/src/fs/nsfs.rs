@@ -5,6 +5,7 @@
 
 use crate::error::Result;
 use crate::ns::{NsFile, NsRef};
+use crate::vfs::census::{self, Counted};
 use crate::vfs::file::{FileOps, OpenFlags};
 use crate::vfs::inode::{Attr, FileSystem, Inode, InodeRef, Kind, StatFs, Time};
 use crate::vfs::{Dentry, Mount, MountFlags, Path, Superblock, new_dev};
@@ -46,7 +47,11 @@ pub fn text(namespace: &NsRef) -> Vec<u8> {
 pub fn path(namespace: NsRef) -> Path {
     let mount = INSTANCE.mount.clone();
     let name = text(&namespace);
-    let dentry = Dentry::detached(Arc::new(NsInode { namespace: Some(namespace) }), &name, &mount.root);
+    let dentry = Dentry::detached(
+        Arc::new(NsInode { _counted: census::INODES.count(), namespace: Some(namespace) }),
+        &name,
+        &mount.root,
+    );
     Path { mount, dentry }
 }
 
@@ -65,7 +70,7 @@ impl FileSystem for NsFs {
     }
 
     fn root(&self) -> InodeRef {
-        Arc::new(NsInode { namespace: None })
+        Arc::new(NsInode { _counted: census::INODES.count(), namespace: None })
     }
 
     fn statfs(&self) -> Result<StatFs> {
@@ -79,6 +84,7 @@ impl FileSystem for NsFs {
 
 /// A namespace's inode, or the root that nobody sees.
 struct NsInode {
+    _counted: Counted,
     namespace: Option<NsRef>,
 }
 

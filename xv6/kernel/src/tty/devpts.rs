@@ -7,6 +7,7 @@
 
 use super::pty::{Master, Pty, SLAVE_MAJOR};
 use crate::error::{Errno, Result};
+use crate::vfs::census::{self, Counted};
 use crate::vfs::devnum;
 use crate::vfs::file::{FileOps, OpenFlags};
 use crate::vfs::fstype::{FsType, Source};
@@ -99,7 +100,7 @@ impl DevPts {
     }
 
     fn node(&self, what: What) -> Result<InodeRef> {
-        Ok(Arc::new(Node { fs: self.this.upgrade().ok_or(Errno::ENOENT)?, what }))
+        Ok(Arc::new(Node { _counted: census::INODES.count(), fs: self.this.upgrade().ok_or(Errno::ENOENT)?, what }))
     }
 }
 
@@ -113,7 +114,7 @@ impl FileSystem for DevPts {
     fn root(&self) -> InodeRef {
         // An instance is only ever reached through an `Arc`, so `this` is alive.
         let fs = self.this.upgrade().unwrap_or_else(|| unreachable!("a devpts without an owner"));
-        Arc::new(Node { fs, what: What::Root })
+        Arc::new(Node { _counted: census::INODES.count(), fs, what: What::Root })
     }
     fn statfs(&self) -> Result<StatFs> {
         Ok(StatFs { magic: MAGIC, block_size: 4096, name_max: 255, ..StatFs::default() })
@@ -138,6 +139,7 @@ enum What {
 }
 
 struct Node {
+    _counted: Counted,
     fs: Arc<DevPts>,
     what: What,
 }

@@ -3,6 +3,7 @@
 //! They live on one internal mount that no namespace contains, so that every open file has a [`Path`]. The dentry's name is what
 //! `/proc/PID/fd` shows.
 
+use super::census::{self, Counted};
 use super::file::{FileOps, OpenFlags};
 use super::inode::{Attr, FileSystem, Inode, InodeRef, Kind, StatFs, Time};
 use super::mount::{Mount, MountFlags};
@@ -44,7 +45,7 @@ impl FileSystem for AnonFs {
         self.dev
     }
     fn root(&self) -> InodeRef {
-        Arc::new(AnonInode { ino: 1, kind: Kind::Directory })
+        Arc::new(AnonInode { _counted: census::INODES.count(), ino: 1, kind: Kind::Directory })
     }
     fn statfs(&self) -> Result<StatFs> {
         Ok(StatFs { magic: MAGIC, block_size: 4096, name_max: 255, ..StatFs::default() })
@@ -88,6 +89,7 @@ pub fn attr(ino: u64, kind: Kind) -> Attr {
 
 /// An inode without content: the open file's operations are all there is.
 struct AnonInode {
+    _counted: Counted,
     ino: u64,
     kind: Kind,
 }
@@ -113,7 +115,7 @@ impl Inode for AnonInode {
 
 /// A place for an open file that is all operations; shown as `anon_inode:NAME`.
 pub fn path_of(name: &str) -> Path {
-    let inode = Arc::new(AnonInode { ino: next_ino(), kind: Kind::File });
+    let inode = Arc::new(AnonInode { _counted: census::INODES.count(), ino: next_ino(), kind: Kind::File });
     path(inode, format!("anon_inode:{name}").as_bytes())
 }
 

@@ -35,6 +35,8 @@ impl Drop for Counted {
 
 /// Open files.
 pub static FILES: Census = Census::new();
+/// Inodes in memory, of every file system.
+pub static INODES: Census = Census::new();
 /// Dentries, cached and in use.
 pub static DENTRIES: Census = Census::new();
 /// Mounts, detached ones too.

@@ -5,6 +5,7 @@
 //!
 //! Locks: `ring` (sleeping, since it is held across user copies). The length is also an atomic, for conditions and poll.
 
+use super::census::{self, Counted};
 use super::file::{Events, FileOps, OpenFlags};
 use super::inode::{Attr, FileSystem, Inode, Kind, Owner, SetAttr};
 use super::ring::Ring;
@@ -305,6 +306,7 @@ impl FileOps for End {
 
 /// What stat(2) and `/proc/PID/fd` see of an unnamed pipe.
 struct PipeInode {
+    _counted: Counted,
     ino: u64,
     owner: Owner,
     pipe: Arc<Pipe>,
@@ -336,7 +338,12 @@ impl Inode for PipeInode {
 pub fn create(uid: u32, gid: u32, flags: OpenFlags) -> (Arc<File>, Arc<File>) {
     let pipe = Pipe::new();
     let ino = anon::next_ino();
-    let inode = Arc::new(PipeInode { ino, owner: Owner { mode: 0o600, uid, gid }, pipe: pipe.clone() });
+    let inode = Arc::new(PipeInode {
+        _counted: census::INODES.count(),
+        ino,
+        owner: Owner { mode: 0o600, uid, gid },
+        pipe: pipe.clone(),
+    });
     let path = anon::path(inode, format!("pipe:[{ino}]").as_bytes());
     let status = flags.intersection(OpenFlags::NONBLOCK);
     let read = File::new(path.clone(), Arc::new(pipe.end(OpenFlags::empty())), status);

@@ -2,6 +2,7 @@
 //!
 //! Neighbours: `pipe` does the work and has the locks; `syscall::socket` makes the calls.
 
+use super::census::{self, Counted};
 use super::file::{Events, FileOps, OpenFlags};
 use super::inode::{Attr, FileSystem, Inode, Kind, Owner, SetAttr};
 use super::pipe::{End, Pipe};
@@ -58,6 +59,7 @@ impl FileOps for Socket {
 
 /// What stat(2) and `/proc/PID/fd` see.
 struct SocketInode {
+    _counted: Counted,
     ino: u64,
     owner: Owner,
 }
@@ -89,7 +91,8 @@ pub fn create(uid: u32, gid: u32, flags: OpenFlags) -> (Arc<File>, Arc<File>) {
     let (there, back) = (Pipe::new(), Pipe::new());
     let end = |input: &Arc<Pipe>, output: &Arc<Pipe>| {
         let ino = anon::next_ino();
-        let inode = Arc::new(SocketInode { ino, owner: Owner { mode: 0o777, uid, gid } });
+        let inode =
+            Arc::new(SocketInode { _counted: census::INODES.count(), ino, owner: Owner { mode: 0o777, uid, gid } });
         let socket = Socket { input: input.end(OpenFlags::empty()), output: output.end(OpenFlags::WRONLY) };
         let status = OpenFlags::RDWR | flags.intersection(OpenFlags::NONBLOCK);
         File::new(anon::path(inode, format!("socket:[{ino}]").as_bytes()), Arc::new(socket), status)

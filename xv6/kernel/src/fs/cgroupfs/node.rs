@@ -11,6 +11,7 @@ use crate::fs::text::{Text, TextFile};
 use crate::sync::Poller;
 use crate::task;
 use crate::time;
+use crate::vfs::census::{self, Counted};
 use crate::vfs::file::{Events, FileOps, OpenFlags};
 use crate::vfs::inode::{Attr, DirEntry, FileSystem, Inode, InodeRef, Kind, NewNode, SetAttr};
 use alloc::sync::Arc;
@@ -19,12 +20,14 @@ use core::any::Any;
 
 /// A group's folder.
 struct Folder {
+    _counted: Counted,
     fs: Arc<CgroupFs>,
     group: Arc<Cgroup>,
 }
 
 /// One of a group's files.
 struct Control {
+    _counted: Counted,
     fs: Arc<CgroupFs>,
     group: Arc<Cgroup>,
     /// Which row of [`ROWS`].
@@ -33,7 +36,7 @@ struct Control {
 
 /// The folder of `group`.
 pub fn folder(fs: Arc<CgroupFs>, group: Arc<Cgroup>) -> InodeRef {
-    Arc::new(Folder { fs, group })
+    Arc::new(Folder { _counted: census::INODES.count(), fs, group })
 }
 
 /// Inode numbers: 64 for each group.
@@ -102,9 +105,12 @@ impl Inode for Folder {
         }
         let found = ROWS.iter().position(|row| row.name.as_bytes() == name && row.is_in(&self.group));
         match found {
-            Some(row) if !self.group.is_dead() => {
-                Ok(Arc::new(Control { fs: self.fs.clone(), group: self.group.clone(), row }))
-            }
+            Some(row) if !self.group.is_dead() => Ok(Arc::new(Control {
+                _counted: census::INODES.count(),
+                fs: self.fs.clone(),
+                group: self.group.clone(),
+                row,
+            })),
             _ => Err(Errno::ENOENT.into()),
         }
     }

@@ -12,6 +12,7 @@ use super::dir::{Entry, fold, parse};
 use super::table::Run;
 use crate::error::{Errno, Result};
 use crate::mm::{PageCache, PageSource};
+use crate::vfs::census::{self, Counted};
 use crate::vfs::inode::{Attr, DirEntry, FileSystem, Inode, InodeRef, Kind, Time};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -30,6 +31,7 @@ const ROOT_INO: u64 = 1;
 
 /// A file or directory.
 pub struct Node {
+    _counted: Counted,
     fs: Arc<Fat>,
     ino: u64,
     /// What its directory says; `None` for the root.
@@ -62,6 +64,7 @@ impl Node {
             let source: Weak<dyn PageSource> = this.clone();
             let file = entry.filter(|entry| !entry.is_dir);
             Node {
+                _counted: census::INODES.count(),
                 ino,
                 entry: entry.cloned(),
                 runs: Once::new(),

@@ -8,6 +8,7 @@ use crate::error::{Errno, Result};
 use crate::mm::PageCache;
 use crate::sync::{self, Mutex};
 use crate::vfs::Dentry;
+use crate::vfs::census::{self, Counted};
 use crate::vfs::file::{FileOps, OpenFlags};
 use crate::vfs::inode::{Attr, DirEntry, FileSystem, Inode, InodeRef, Kind, NewNode, Owner, RenameMode, SetAttr};
 use alloc::boxed::Box;
@@ -27,6 +28,7 @@ pub struct Lower {
 
 /// An inode of an overlay.
 pub struct OverlayNode {
+    _counted: Counted,
     pub(super) fs: Arc<Overlay>,
     pub(super) ino: u64,
     kind: Kind,
@@ -98,6 +100,7 @@ impl Overlay {
         let upper_ino = if let Key::Upper(ino) = key { Some(ino) } else { None };
         let state = State { upper, upper_ino, parent: parent.cloned(), name: name.into(), unlinked: false };
         let made = Arc::new_cyclic(|this| OverlayNode {
+            _counted: census::INODES.count(),
             this: this.clone(),
             fs: self.clone(),
             ino,

@@ -9,6 +9,7 @@ use crate::error::{Errno, Result};
 use crate::fs::text::{Text, TextFile};
 use crate::time;
 use crate::vfs::Path;
+use crate::vfs::census::{self, Counted};
 use crate::vfs::file::{FileOps, OpenFlags};
 use crate::vfs::inode::{Attr, DirEntry, FileSystem, Inode, InodeRef, Kind, SetAttr};
 use alloc::sync::Arc;
@@ -17,6 +18,7 @@ use core::any::Any;
 
 /// A file, folder or link.
 pub struct ProcNode {
+    _counted: Counted,
     ino: u64,
     mode: u16,
     private: bool,
@@ -29,7 +31,14 @@ const ROOT_INO: u64 = 1;
 
 /// The root folder.
 pub fn root(view: View) -> InodeRef {
-    Arc::new(ProcNode { ino: ROOT_INO, mode: 0o555, private: false, view, what: What::List(&super::lists::Root) })
+    Arc::new(ProcNode {
+        _counted: census::INODES.count(),
+        ino: ROOT_INO,
+        mode: 0o555,
+        private: false,
+        view,
+        what: What::List(&super::lists::Root),
+    })
 }
 
 /// FNV-1a over the parent's number and a name: a number for a child.
@@ -47,6 +56,7 @@ impl ProcNode {
     /// An entry called `name` of the folder `parent`.
     pub fn new(parent: &ProcNode, name: &[u8], view: View, row: &Row) -> Arc<ProcNode> {
         Arc::new(ProcNode {
+            _counted: census::INODES.count(),
             ino: child_ino(parent.ino, name),
             mode: row.mode,
             private: row.private,

@@ -71,7 +71,7 @@ fn uuid(bytes: &[u8; 16]) -> Vec<u8> {
     format!("{}-{}-{}-{}-{}\n", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]).into_bytes()
 }
 
-/// A write to `drop_caches`: 1 drops clean pages, 2 names, 3 both. Leak tests write it before they count.
+/// A write to `drop_caches`: 1 drops clean pages and blocks, 2 names, 3 both. Leak tests write it before they count.
 fn drop_caches(_: &View, message: &[u8]) -> Result<()> {
     administrator()?;
     let what: u8 = number(message)?;
@@ -86,6 +86,7 @@ fn drop_caches(_: &View, message: &[u8]) -> Result<()> {
     }
     if what & 1 != 0 {
         crate::mm::drop_caches();
+        crate::fs::xv6fs::drop_caches();
     }
     Ok(())
 }

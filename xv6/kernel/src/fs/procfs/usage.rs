@@ -15,12 +15,11 @@ use alloc::vec::Vec;
 /// `meminfo`, in kB.
 pub fn meminfo(_: &View) -> Result<Vec<u8>> {
     let stats = mm::stats();
-    let clean = stats.cached.saturating_sub(stats.shmem);
     let mut text = String::new();
     for (key, bytes) in [
         ("MemTotal", stats.total),
         ("MemFree", stats.free),
-        ("MemAvailable", (stats.free + clean).min(stats.total)),
+        ("MemAvailable", stats.available),
         ("Buffers", 0),
         ("Cached", stats.cached),
         ("SwapCached", 0),
@@ -31,6 +30,10 @@ pub fn meminfo(_: &View) -> Result<Vec<u8>> {
         ("AnonPages", stats.anon),
         ("Shmem", stats.shmem),
         ("Slab", stats.slab),
+        ("SReclaimable", 0),
+        ("SUnreclaim", stats.slab),
+        ("KernelStack", hal::thread::stack_bytes()),
+        ("PageTables", hal::paging::table_bytes()),
     ] {
         text += &format!("{:<16}{:8} kB\n", format!("{key}:"), bytes / 1024);
     }
@@ -96,11 +99,15 @@ pub fn xv6(_: &View) -> Result<Vec<u8>> {
         ("frames_total", hal::frame::total()),
         ("frames_free", hal::frame::free()),
         ("heap_bytes", hal::heap::used()),
+        ("heap_live_bytes", hal::heap::live()),
+        ("kernel_stack_bytes", hal::thread::stack_bytes()),
+        ("page_table_bytes", hal::paging::table_bytes()),
         ("processes", processes.len()),
         ("threads", threads),
         ("cgroups", cgroup::root().descendants() as usize),
         ("mounts", census::MOUNTS.total()),
         ("superblocks", census::SUPERBLOCKS.total()),
+        ("inodes", census::INODES.total()),
         ("dentries", census::DENTRIES.total()),
         ("files", census::FILES.total()),
         ("page_cache_bytes", mm::stats().cached),

@@ -6,6 +6,7 @@ use super::TarFs;
 use super::index::Node;
 use crate::error::{Errno, Result};
 use crate::mm::{PageCache, PageSource};
+use crate::vfs::census::{self, Counted};
 use crate::vfs::devnum;
 use crate::vfs::inode::{Attr, DirEntry, FileSystem, Inode, InodeRef, Kind};
 use alloc::sync::{Arc, Weak};
@@ -16,6 +17,7 @@ use hal::frame::{Frame, SIZE};
 
 /// One file, directory, symlink or device of an archive.
 pub struct TarNode {
+    _counted: Counted,
     fs: Arc<TarFs>,
     number: u32,
     content: Option<Arc<Content>>,
@@ -36,7 +38,7 @@ impl TarNode {
             return node;
         }
         let content = (fs.index.nodes[number as usize].kind == Kind::File).then(|| Content::get(&fs, number));
-        let made = Arc::new(TarNode { number, content, fs: fs.clone() });
+        let made = Arc::new(TarNode { _counted: census::INODES.count(), number, content, fs: fs.clone() });
         let mut nodes = fs.nodes.lock();
         if let Some(other) = nodes.get(&number).and_then(Weak::upgrade) {
             drop(nodes);

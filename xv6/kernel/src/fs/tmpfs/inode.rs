@@ -8,6 +8,7 @@ use super::TmpFs;
 use super::dir::Entries;
 use crate::error::{Errno, Result};
 use crate::mm::{PageCache, PageSource};
+use crate::vfs::census::{self, Counted};
 use crate::vfs::inode::{Attr, DirEntry, FileSystem, Inode, InodeRef, Kind, NewNode, Owner, RenameMode, SetAttr, Time};
 use crate::vfs::{anon, now};
 use alloc::boxed::Box;
@@ -43,6 +44,7 @@ enum Body {
 
 /// An inode in memory.
 pub struct TmpInode {
+    _counted: Counted,
     fs: Weak<TmpFs>,
     ino: u64,
     dev: u64,
@@ -67,6 +69,7 @@ impl TmpInode {
             xattrs: BTreeMap::new(),
         };
         Arc::new_cyclic(|this: &Weak<TmpInode>| TmpInode {
+            _counted: census::INODES.count(),
             fs: Arc::downgrade(fs),
             ino,
             dev: fs.dev(),

@@ -6,6 +6,7 @@
 use super::{Released, Volume, XvFs, failed};
 use crate::error::{Errno, Result};
 use crate::mm::PageCache;
+use crate::vfs::census::{self, Counted};
 use crate::vfs::inode::{Attr, DirEntry, FileSystem, Inode, InodeRef, Kind, NewNode, Owner, RenameMode, SetAttr, Time};
 use alloc::collections::BTreeSet;
 use alloc::sync::{Arc, Weak};
@@ -36,6 +37,7 @@ struct Meta {
 
 /// An inode in use.
 pub struct XvInode {
+    _counted: Counted,
     pub(super) fs: Arc<XvFs>,
     pub(super) ino: Ino,
     kind: Kind,
@@ -76,6 +78,7 @@ impl XvInode {
     /// The inode that `stat` describes.
     pub(super) fn new(fs: Arc<XvFs>, stat: &Stat) -> Arc<XvInode> {
         Arc::new_cyclic(|this: &Weak<XvInode>| XvInode {
+            _counted: census::INODES.count(),
             fs,
             ino: stat.ino,
             kind: kind(stat.kind),

@@ -243,6 +243,14 @@ fn commit_all() {
     }
 }
 
+/// Gives up the metadata that volumes only cache.
+pub fn drop_caches() {
+    let instances: Vec<_> = INSTANCES.lock().iter().filter_map(Weak::upgrade).collect();
+    for fs in instances {
+        fs.lock().shed_cache();
+    }
+}
+
 impl FileSystem for XvFs {
     fn name(&self) -> &'static str {
         "xv6fs"

@@ -1,0 +1,74 @@
+//! counts: what exists in a guest, so that before and after compare: whoever leaks is found.
+//!
+//! [`Counts`] reads `/proc/xv6` once everything that is only cached was dropped. Objects come back exactly; pages of memory and bytes of the
+//! heap up to a small rest, since tables that have grown keep their room. [`Counts::expect_back`] waits for that: an orphan is reaped, a
+//! namespace ends, when its turn comes.
+
+use crate::deadline::scaled;
+use crate::failure::Failure;
+use crate::guest::Guest;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// The numbers of `/proc/xv6` that are the same again exactly.
+const OBJECTS: [&str; 8] = ["processes", "threads", "cgroups", "mounts", "superblocks", "inodes", "dentries", "files"];
+
+/// Pages may differ by so many: what the shell's own memory grows by.
+const PAGES: u64 = 32;
+
+/// The heap may differ by so many bytes: a table that has grown keeps its room.
+const HEAP: u64 = 96 * 1024;
+
+/// How long what ends by itself may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// How many of each kind.
+    pub objects: BTreeMap<String, u64>,
+    /// Bytes of the heap in use.
+    pub heap: u64,
+    /// Pages that are neither free nor cache, heap, page tables or kernel stacks: those of programs, above all.
+    pub pages: u64,
+}
+
+impl Counts {
+    /// Counts what is there now.
+    ///
+    /// # Errors
+    /// As [`Guest::ok`]; `Setup` when a number is missing.
+    pub fn of(guest: &mut Guest) -> Result<Self, Failure> {
+        let text = guest.ok("echo 3 > /proc/sys/vm/drop_caches; cat /proc/xv6")?;
+        let number = |name: &str| -> Result<u64, Failure> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.and_then(|number| number.parse().ok()).ok_or_else(|| Failure::setup("/proc/xv6", format!("no {name}")))
+        };
+        let mut pages = number("frames_total")? - number("frames_free")?;
+        for kind in ["page_cache_bytes", "heap_bytes", "page_table_bytes", "kernel_stack_bytes"] {
+            pages = pages.saturating_sub(number(kind)? / 4096);
+        }
+        let objects = OBJECTS.map(|name| number(name).map(|count| (name.to_string(), count)));
+        Ok(Self { objects: objects.into_iter().collect::<Result<_, _>>()?, heap: number("heap_live_bytes")?, pages })
+    }
+
+    /// Whether no more exists than `before`.
+    pub fn is_back(&self, before: &Self) -> bool {
+        self.objects == before.objects && self.pages <= before.pages + PAGES && self.heap <= before.heap + HEAP
+    }
+
+    /// Waits until no more exists than now; tells what does then.
+    ///
+    /// # Panics
+    /// When something stays: `what` has left it.
+    pub fn expect_back(&self, guest: &mut Guest, what: &str) -> Self {
+        let start = Instant::now();
+        loop {
+            let now = Self::of(guest).expect("the guest answers");
+            if now.is_back(self) {
+                return now;
+            }
+            assert!(start.elapsed() < scaled(PATIENCE), "{what} left something:\nbefore {self:?}\nafter  {now:?}");
+        }
+    }
+}
