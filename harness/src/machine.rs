@@ -2,7 +2,7 @@
 //!
 //! [`Machine`] says what to boot: kernel, CPUs, memory, drives, kernel options, a command. It is plain data with builder
 //! methods; [`Machine::arguments`] turns it into QEMU's command line, and `process` runs that. The wiring is fixed: ISA
-//! serial carries the kernel's log and panics, a virtio console carries everything a user types and sees, and block devices
+//! serial carries the kernel's log and panics, a virtio serial port carries everything a user types and sees, and block devices
 //! appear to the guest in the order of [`Machine::drives`].
 
 use crate::artifacts::Artifacts;
@@ -143,9 +143,9 @@ impl Machine {
             "-serial",
             "chardev:log",
             "-device",
-            "virtio-serial-device,max_ports=1",
+            "virtio-serial-device,max_ports=2",
             "-device",
-            "virtconsole,chardev=console",
+            "virtserialport,chardev=console",
         ]
         .map(String::from)
         .into();

@@ -30,6 +30,25 @@ fn run_prints_the_output_alone_and_exits_with_the_status() {
     assert_eq!(status, 200);
 }
 
+/// Output waits for a reader that is slower than the machine, at its power-off too.
+#[test]
+fn run_loses_nothing_to_a_slow_reader() {
+    use std::io::Read;
+    let _slot = Slot::take().expect("a slot");
+    harness::fixture::machine("slow reader");
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("harness"));
+    command.args(["run", "--", "sh", "-c", "yes 'All work and no play' | head -c 2097152"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    let mut stdout = child.stdout.take().expect("a pipe");
+    let mut count = 0;
+    // A system call a byte: the machine's buffers, QEMU's and the pipe are full long before this is over.
+    while count < 50_000 && stdout.read(&mut [0]).expect("output") == 1 {
+        count += 1;
+    }
+    count += stdout.read_to_end(&mut Vec::new()).expect("output");
+    assert_eq!((count, child.wait().expect("it ends").code()), (2_097_152, Some(0)));
+}
+
 #[test]
 fn run_takes_the_kernel_that_checks_itself() {
     harness::fixture::checked("checked");

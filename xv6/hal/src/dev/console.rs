@@ -1,5 +1,17 @@
-//! The virtio console (specification 5.3, one port): fast, a buffer at a time. Locks: one for each direction
-//! ([`crate::sync::Rank::Device`]).
+//! The console on a virtio serial port (specification 5.3): fast, a buffer at a time, and nothing is lost when the host is slow.
+//!
+//! QEMU's `virtconsole`, which is always port 0, drops what the host does not take at once; its `virtserialport`, a numbered port, gives
+//! the buffer back only when the host has taken it. So port 1 is used where there are several: the device has these queues,
+//! and such a port must be opened by messages.
+//!
+//! ```text
+//! queue   0, 1             2, 3                                4, 5
+//!         port 0           messages                            port 1
+//!         in, out          in, out: ready, port 1 ready, open  in, out
+//! ```
+//!
+//! Output has a few buffers. Who finds none free ([`room`]) or waits for all to be taken ([`is_sent`]) is called back once
+//! ([`on_output`]). Locks: one for each direction ([`crate::sync::Rank::Device`]).
 
 use crate::irq::Handler;
 
@@ -14,25 +26,28 @@ pub fn present() -> bool {
     false
 }
 
-/// Writes bytes as they are; spins while the host is slower than the buffers are many. For the kernel's own words: a terminal
-/// uses [`try_write`] and sleeps.
-pub fn write(mut bytes: &[u8]) {
-    while !bytes.is_empty() && present() {
-        let count = try_write(bytes);
-        bytes = &bytes[count..];
-        if count == 0 {
-            crate::cpu::pause();
-        }
-    }
+/// How many bytes [`write`] takes now, in one call. When it is 0, the [`on_output`] handler is called once there is room again.
+pub fn room() -> usize {
+    #[cfg(target_os = "none")]
+    return machine::room();
+    #[cfg(not(target_os = "none"))]
+    usize::MAX
 }
 
-/// Writes as many bytes as there is room for; how many. When that is not all, the [`on_output`] handler is called once there is
-/// room again.
-pub fn try_write(bytes: &[u8]) -> usize {
+/// Writes bytes as they are; those for which there is no [`room`] are lost.
+pub fn write(bytes: &[u8]) {
     #[cfg(target_os = "none")]
-    return machine::try_write(bytes);
+    machine::write(bytes);
     #[cfg(not(target_os = "none"))]
-    bytes.len()
+    let _ = bytes;
+}
+
+/// Whether the host has taken all that was written. When not, the [`on_output`] handler is called once it has taken more.
+pub fn is_sent() -> bool {
+    #[cfg(target_os = "none")]
+    return machine::is_sent();
+    #[cfg(not(target_os = "none"))]
+    true
 }
 
 /// Takes received bytes; how many. What is not taken waits, and in the end holds up the host.
@@ -51,7 +66,7 @@ pub fn on_input(f: fn()) {
     ON_INPUT.set(f);
 }
 
-/// Sets what is called when there is room again after a short [`try_write`].
+/// Sets what is called, in the interrupt, after [`room`] has said 0 or [`is_sent`] false, once the host has taken more.
 pub fn on_output(f: fn()) {
     ON_OUTPUT.set(f);
 }
@@ -69,6 +84,18 @@ mod machine {
 
     /// Buffers in each direction, a frame each.
     const BUFFERS: usize = 8;
+    /// All of them, a bit each.
+    const ALL: u32 = (1 << BUFFERS) - 1;
+
+    /// The device has numbered ports, and queues for messages about them.
+    const MULTIPORT: u64 = 1 << 1;
+    /// Messages that the driver sends: which port, what, and a value, here always 1.
+    const DEVICE_READY: (u32, u16) = (0, 0);
+    const PORT_READY: (u32, u16) = (1, 3);
+    const PORT_OPEN: (u32, u16) = (1, 6);
+    const MESSAGE_BYTES: usize = 8;
+    /// The queue of those messages.
+    const MESSAGES: u32 = 3;
 
     /// One direction: the queue, and its buffers by number.
     struct Direction {
@@ -99,8 +126,8 @@ mod machine {
     struct Output {
         direction: Direction,
         free: u32,
-        /// A short write happened: its writer waits to be called.
-        short: bool,
+        /// Somebody waits to be called when more has been taken.
+        awaited: bool,
     }
 
     /// Input: buffers that the device has filled, oldest first: number, length, and how much of it was read.
@@ -110,8 +137,30 @@ mod machine {
         count: usize,
     }
 
+    /// The messages that open port 1, offered to the device in their queue.
+    struct Opening {
+        queue: Queue,
+        messages: Frame,
+    }
+
+    impl Opening {
+        fn new(device: Device) -> Option<Opening> {
+            let mut opening = Opening { queue: device.queue(MESSAGES)?, messages: Frame::zeroed()? };
+            for (i, (port, event)) in [DEVICE_READY, PORT_READY, PORT_OPEN].into_iter().enumerate() {
+                let [a, b, c, d] = port.to_le_bytes();
+                let [e, f] = event.to_le_bytes();
+                opening.messages.write(i * MESSAGE_BYTES, &[a, b, c, d, e, f, 1, 0]);
+                let addr = opening.messages.addr() + (i * MESSAGE_BYTES) as u64;
+                opening.queue.offer(&[Piece { addr, len: MESSAGE_BYTES as u32, device_writes: false }]);
+            }
+            Some(opening)
+        }
+    }
+
     struct Console {
         device: Device,
+        /// The messages that open the port, which the device may read at any time.
+        opening: Option<Opening>,
         output: SpinLock<Output>,
         input: SpinLock<Input>,
     }
@@ -130,61 +179,76 @@ mod machine {
         let Some(console) = set_up(device) else { return };
         let console = CONSOLE.call_once(|| console);
         device.ready(interrupt, 0);
+        console.opening.iter().for_each(|opening| opening.queue.notify());
         console.input.lock().direction.queue.notify();
     }
 
     fn set_up(device: Device) -> Option<Console> {
-        device.start(0)?;
-        let mut receive = Direction::new(device, 0)?;
+        let ports = device.start(MULTIPORT)? & MULTIPORT != 0;
+        let opening = if ports { Some(Opening::new(device)?) } else { None };
+        let first = if ports { 4 } else { 0 };
+        let mut receive = Direction::new(device, first)?;
         for buffer in 0..BUFFERS {
             receive.offer(buffer, frame::SIZE, true);
         }
-        let transmit = Direction::new(device, 1)?;
+        let transmit = Direction::new(device, first + 1)?;
         transmit.queue.want_interrupts(false);
-        let output = Output { direction: transmit, free: (1 << BUFFERS) - 1, short: false };
+        let output = Output { direction: transmit, free: ALL, awaited: false };
         let input = Input { direction: receive, filled: [(0, 0, 0); BUFFERS], count: 0 };
         Some(Console {
             device,
+            opening,
             output: SpinLock::new(Rank::Device, "console output", output),
             input: SpinLock::new(Rank::Device, "console input", input),
         })
     }
 
     impl Output {
-        /// Takes back the buffers that have been written.
+        /// Takes back the buffers that the host has taken.
         fn reap(&mut self) {
             while let Some((head, _)) = self.direction.queue.take() {
                 self.free |= 1 << self.direction.buffer_of[usize::from(head)];
             }
         }
+
+        /// Whether `enough` of the buffers are free; if not, the next that becomes so interrupts.
+        fn or_call(&mut self, enough: impl Fn(u32) -> bool) -> bool {
+            self.reap();
+            if !enough(self.free) {
+                // Ask for the interrupt, then look again: it may have come between.
+                self.awaited = true;
+                self.direction.queue.want_interrupts(true);
+                self.reap();
+            }
+            enough(self.free)
+        }
     }
 
-    pub fn try_write(bytes: &[u8]) -> usize {
-        let Some(console) = CONSOLE.get() else { return bytes.len() };
+    pub fn room() -> usize {
+        let Some(console) = CONSOLE.get() else { return usize::MAX };
+        let mut output = console.output.lock();
+        output.or_call(|free| free != 0);
+        output.free.count_ones() as usize * frame::SIZE
+    }
+
+    pub fn is_sent() -> bool {
+        CONSOLE.get().is_none_or(|console| console.output.lock().or_call(|free| free == ALL))
+    }
+
+    pub fn write(bytes: &[u8]) {
+        let Some(console) = CONSOLE.get() else { return };
         let mut output = console.output.lock();
         output.reap();
-        let mut written = 0;
-        while written < bytes.len() {
+        for piece in bytes.chunks(frame::SIZE) {
             if output.free == 0 {
-                // Ask for an interrupt, then look again: room may have come between.
-                output.direction.queue.want_interrupts(true);
-                output.reap();
-                if output.free == 0 {
-                    output.short = true;
-                    break;
-                }
+                break;
             }
             let buffer = output.free.trailing_zeros() as usize;
-            let count = (bytes.len() - written).min(frame::SIZE);
-            output.direction.frames[buffer].write(0, &bytes[written..written + count]);
+            output.direction.frames[buffer].write(0, piece);
             output.free &= !(1 << buffer);
-            output.direction.offer(buffer, count, false);
-            written += count;
+            output.direction.offer(buffer, piece.len(), false);
         }
-        if written > 0 {
-            output.direction.queue.notify();
-        }
-        written
+        output.direction.queue.notify();
     }
 
     impl Input {
@@ -235,14 +299,13 @@ mod machine {
             ON_INPUT.call();
         }
         let mut output = console.output.lock();
-        output.reap();
-        let room = output.short && output.free != 0;
-        if room {
-            output.short = false;
+        // Even when this interrupt is about input, or a writer has reaped meanwhile: who waits looks for himself.
+        let awaited = core::mem::take(&mut output.awaited);
+        if awaited {
             output.direction.queue.want_interrupts(false);
         }
         drop(output);
-        if room {
+        if awaited {
             ON_OUTPUT.call();
         }
     }

@@ -189,7 +189,7 @@ fn reboot(call: &mut Call<'_>) -> Result<usize> {
     }
     match command {
         REBOOT_CAD_ON | REBOOT_CAD_OFF => Ok(0),
-        REBOOT_RESTART => hal::power::reboot(),
+        REBOOT_RESTART => power::reboot(),
         REBOOT_HALT | REBOOT_POWER_OFF => power::off(),
         REBOOT_RESTART2 => {
             let text = memory::read_cstr(arg, REBOOT_ARG_MAX)?;

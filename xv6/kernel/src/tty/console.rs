@@ -21,12 +21,16 @@ struct Machine;
 
 impl Port for Machine {
     fn room(&self) -> usize {
-        // The device waits by itself when the host is slow; there is no queue that could fill.
-        usize::MAX
+        // The serial port waits by itself when the host is slow.
+        if hal::dev::console::present() { hal::dev::console::room() } else { usize::MAX }
     }
 
     fn write(&self, bytes: &[u8]) {
         if hal::dev::console::present() { hal::dev::console::write(bytes) } else { hal::dev::serial::write(bytes) }
+    }
+
+    fn is_sent(&self) -> bool {
+        hal::dev::console::is_sent()
     }
 }
 
@@ -39,6 +43,7 @@ pub fn init(window: Option<&str>) {
     let size = size.and_then(|(rows, columns)| Some((rows.parse().ok()?, columns.parse().ok()?)));
     let (rows, columns) = size.unwrap_or((24, 80));
     CONSOLE.set_window(WindowSize { rows, columns, ..WindowSize::default() });
+    hal::dev::console::on_output(|| CONSOLE.output_drained());
     let wake = || KEYS.wake_one();
     if hal::dev::console::present() {
         hal::dev::console::on_input(wake)
@@ -48,6 +53,11 @@ pub fn init(window: Option<&str>) {
     chr::register(5, 0..1, Arc::new(Controlling));
     chr::register(5, 1..2, Arc::new(Console { adopts: false }));
     chr::register(4, 1..2, Arc::new(Console { adopts: true }));
+}
+
+/// Waits until the host has taken all output, however long it takes: a reader that pauses (`harness run ... | less`) gets everything.
+pub fn drain() {
+    CONSOLE.drain_for_good();
 }
 
 /// The node (5, 0), `/dev/tty`: the caller's controlling terminal, or `ENXIO`.

@@ -36,8 +36,9 @@ impl Tty {
                 user::write_bytes(arg, &termios.to_bytes())?;
             }
             TCSETS | TCSETSW | TCSETSF => self.set_termios(arg, request == TCSETSF)?,
-            // Output is never held back but by Ctrl-S, so draining has nothing to wait for; there is no line to break.
-            TCSBRK | TCSBRKP | TIOCEXCL | TIOCNXCL => {}
+            // There is no line to break.
+            TCSBRK | TCSBRKP => self.drain()?,
+            TIOCEXCL | TIOCNXCL => {}
             TCXONC => self.flow(arg)?,
             TCFLSH => self.flush(arg)?,
             TIOCSCTTY => self.set_controlling(arg == 1)?,

@@ -9,7 +9,7 @@
 use super::discipline::{Discipline, Key};
 use super::job::Control;
 use super::termios::{Char, Local, WindowSize};
-use crate::error::{Errno, Result};
+use crate::error::{Errno, Error, Result};
 use crate::mm::{ReadBuf, WriteBuf};
 use crate::sync::{Poller, WaitQueue};
 use crate::task::signal::{SigInfo, Signal};
@@ -28,6 +28,10 @@ pub trait Port: Send + Sync {
     fn room(&self) -> usize;
     /// Takes bytes; those past `room` are lost.
     fn write(&self, bytes: &[u8]);
+    /// Whether all that was written has gone out; if not, [`Tty::output_drained`] is called later.
+    fn is_sent(&self) -> bool {
+        true
+    }
 }
 
 /// The most bytes that one program byte becomes (a tab expanded to spaces).
@@ -194,49 +198,75 @@ impl Tty {
         let mut written = 0;
         let mut piece = [0; PIECE];
         while buf.remaining() > 0 {
-            let room = match self.output_room() {
-                Some(room) => room,
-                None if self.is_hung_up() && written == 0 => return Err(Errno::EIO.into()),
-                None if self.is_hung_up() => break,
-                None if nonblocking && written == 0 => return Err(Errno::EAGAIN.into()),
-                None if nonblocking => break,
-                None => match self.writers.wait_interruptible(None, || self.output_room_or_end()) {
-                    Err(_) if written > 0 => break,
-                    room => room?,
-                },
+            let length = buf.remaining().min(PIECE);
+            let (shown, refused) = match buf.take(&mut piece[..length]) {
+                Ok(_) => self.show_all(&piece[..length], nonblocking),
+                Err(fault) => (0, Some(fault)),
             };
-            if room == 0 {
-                continue;
+            written += shown;
+            match refused {
+                Some(error) if written == 0 => return Err(error),
+                Some(_) => break,
+                None => {}
             }
-            let length = buf.remaining().min(PIECE).min(room);
-            buf.take(&mut piece[..length])?;
-            self.show(&piece[..length]);
-            written += length;
         }
         Ok(written)
     }
 
-    fn show(&self, bytes: &[u8]) {
+    /// Shows bytes as there is room for them: how many, and why not all.
+    fn show_all(&self, bytes: &[u8], nonblocking: bool) -> (usize, Option<Error>) {
+        let mut shown = 0;
+        while shown < bytes.len() {
+            let refused = match self.show(&bytes[shown..]) {
+                _ if self.is_hung_up() => Some(Errno::EIO.into()),
+                0 if nonblocking => Some(Errno::EAGAIN.into()),
+                0 => self.writers.wait_interruptible(None, || self.has_room_or_end()).err(),
+                more => {
+                    shown += more;
+                    None
+                }
+            };
+            if refused.is_some() {
+                return (shown, refused);
+            }
+        }
+        (shown, None)
+    }
+
+    /// Shows as many bytes as the port takes now; how many. Room is asked for and used under one lock, since there may be other writers.
+    fn show(&self, bytes: &[u8]) -> usize {
         let mut screen = Vec::with_capacity(bytes.len() + bytes.len() / 4);
         let mut line = self.line.lock();
-        line.discipline.output(bytes, &mut screen);
-        self.port.write(&screen);
+        let count = bytes.len().min(self.room(&line));
+        if count > 0 {
+            line.discipline.output(&bytes[..count], &mut screen);
+            self.port.write(&screen);
+        }
+        count
     }
 
-    /// How many program bytes the port certainly takes; `None` while it takes none.
-    fn output_room(&self) -> Option<usize> {
-        if self.is_hung_up() || self.line.lock().discipline.is_stopped() {
-            return None;
-        }
-        match self.port.room() / GROWTH {
-            0 => None,
-            room => Some(room),
-        }
+    /// tcdrain(3): waits until all output has gone out.
+    pub(super) fn drain(&self) -> Result<()> {
+        self.writers.wait_interruptible(None, || self.port.is_sent().then_some(()))
     }
 
-    /// As `output_room`, with 0 past a hang-up, so that a waiting writer finds out.
-    fn output_room_or_end(&self) -> Option<usize> {
-        self.output_room().or_else(|| self.is_hung_up().then_some(0))
+    /// As `drain`, whatever the signal.
+    pub(super) fn drain_for_good(&self) {
+        self.writers.wait(|| self.port.is_sent().then_some(()));
+    }
+
+    /// How many program bytes the port certainly takes.
+    fn room(&self, line: &Line) -> usize {
+        if self.is_hung_up() || line.discipline.is_stopped() { 0 } else { self.port.room() / GROWTH }
+    }
+
+    fn has_room(&self) -> bool {
+        self.room(&self.line.lock()) > 0
+    }
+
+    /// As `has_room`, and past a hang-up, so that a waiting writer finds out.
+    fn has_room_or_end(&self) -> Option<()> {
+        (self.has_room() || self.is_hung_up()).then_some(())
     }
 
     pub(super) fn events(&self, poller: Option<&mut Poller>) -> Events {
@@ -251,7 +281,7 @@ impl Tty {
         }
         if self.is_hung_up() {
             events |= Events::HUP;
-        } else if self.output_room().is_some() {
+        } else if self.has_room() {
             events |= Events::OUT | Events::WRNORM;
         }
         events
