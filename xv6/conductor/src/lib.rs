@@ -28,6 +28,7 @@ pub mod registry;
 pub mod relay;
 pub mod rootfs;
 pub mod stage;
+pub mod start;
 pub mod store;
 pub mod terminal;
 pub mod user;

@@ -6,6 +6,7 @@
 
 use crate::error::{Context, Result};
 use crate::plan::Config;
+use crate::start;
 use crate::store::{self, RUN, State, Store};
 use std::path::Path;
 
@@ -17,10 +18,12 @@ pub fn is_done() -> bool {
     Path::new(RUN).exists() || !Path::new(store::ROOT).exists()
 }
 
-/// Has it done if it is still to be done. What cannot be cleaned up now (a read-only disk) is taken as it is.
+/// Has it done if it is still to be done, and takes abandoned starts back. What cannot be cleaned up now (a read-only disk) is taken as it is.
 pub fn ensure() {
     if !is_done() {
         let _ = Store::open();
+    } else if start::any_abandoned() {
+        let _ = Store::open().and_then(|store| store.sweep());
     }
 }
 
@@ -62,7 +65,7 @@ fn prepare(containers: &[Config]) -> Result<()> {
     if draft.exists() {
         std::fs::remove_dir_all(&draft).at(&draft)?;
     }
-    for directory in ["names", "layers"] {
+    for directory in ["names", "layers", "starting"] {
         let directory = draft.join(directory);
         std::fs::create_dir_all(&directory).at(&directory)?;
     }

@@ -1,8 +1,8 @@
 //! Which container has which name: `/run/conductor/names/<name>` is a symlink whose text is the container's id.
 //!
 //! So a name is looked up, and found to be taken, in a time that does not grow with the containers. The links are as short-lived as the
-//! boot: [`crate::recovery`] makes them from the containers' folders. A start that was killed can leave a link without a container; such a
-//! name is free. Locks: changes need the store's.
+//! boot: [`crate::recovery`] makes them from the containers' folders. A start that was killed can leave a link without a container until the
+//! next command ([`crate::start`]); such a name is free. Locks: changes need the store's.
 
 use crate::error::{Context, Failure, Result};
 use crate::store::{self, RUN, Store};
@@ -31,6 +31,17 @@ pub fn claim(_locked: &Store, name: &str, id: &str) -> Result<()> {
         },
         result => result.at(&link),
     }
+}
+
+/// Frees every name that container `id` has.
+pub fn forget(_locked: &Store, id: &str) -> Result<()> {
+    let names = Path::new(RUN).join("names");
+    for entry in std::fs::read_dir(&names).at(&names)?.flatten() {
+        if std::fs::read_link(entry.path()).is_ok_and(|other| other == Path::new(id)) {
+            std::fs::remove_file(entry.path()).at(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Frees `name` if it is container `id`'s.

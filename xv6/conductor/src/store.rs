@@ -14,7 +14,7 @@
 
 use crate::error::{Context, Failure, Result};
 use crate::plan::Config;
-use crate::{cgroup, names, process, recovery, registry};
+use crate::{cgroup, names, process, recovery, registry, start};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -83,9 +83,18 @@ impl Store {
         Ok(store)
     }
 
-    /// Writes a new container down; refuses a name that is taken.
+    /// Writes a new container down; refuses a name that is taken. Of one that cannot be written (a full disk) nothing is left.
     pub fn add(&self, config: &Config) -> Result<()> {
         registry::claim(self, &config.name, &config.id)?;
+        let added = Self::write_down(config);
+        if added.is_err() {
+            let _ = registry::release(self, &config.name, &config.id);
+            let _ = self.sweep();
+        }
+        added
+    }
+
+    fn write_down(config: &Config) -> Result<()> {
         let draft = draft(&config.id);
         for directory in [draft.clone(), draft.join("upper"), draft.join("work")] {
             std::fs::create_dir(&directory).at(&directory)?;
@@ -112,6 +121,7 @@ impl Store {
 
     /// Removes what interrupted creations and removals left.
     pub fn sweep(&self) -> Result<()> {
+        start::sweep(self)?;
         let drafts = draft("");
         for entry in std::fs::read_dir(&drafts).at(&drafts)?.flatten() {
             std::fs::remove_dir_all(entry.path()).at(&entry.path())?;

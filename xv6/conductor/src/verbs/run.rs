@@ -6,8 +6,9 @@ use crate::args::Run;
 use crate::error::{Context, Result};
 use crate::monitor::{self, Started, Wishes};
 use crate::plan::{Config, Place, Plan};
+use crate::start::Start;
 use crate::store::{self, State, Store};
-use crate::{cgroup, image, layers, names, process, terminal};
+use crate::{cgroup, image, layers, names, process, start, terminal};
 use rustix::fd::AsRawFd;
 use rustix::io::FdFlags;
 use std::fs::File;
@@ -21,9 +22,13 @@ pub fn run(args: &Run) -> Result<u8> {
     let store = Store::open()?;
     store.sweep()?;
     layers::mount(&store, &config.layers)?;
-    store.add(&config)?;
+    let start = Start::begin(&store, &config.id)?;
+    if let Err(failure) = store.add(&config) {
+        start.end()?;
+        return Err(failure);
+    }
     drop(store);
-    let result = if args.detach { start_monitor(&config) } else { attend(&config, true, announce) };
+    let result = if args.detach { start_monitor(&config) } else { attend(&config, start, true, announce) };
     if result.is_err() {
         forget(&config);
     }
@@ -34,9 +39,11 @@ pub fn run(args: &Run) -> Result<u8> {
 pub fn monitor(id: &str, report: i32) -> Result<u8> {
     let close = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC);
     nix::fcntl::fcntl(report, close).context("the report descriptor")?;
-    rustix::process::setsid().context("setsid")?;
-    let config = store::find(id)?.config;
-    let result = attend(&config, false, |_, _| nix::unistd::close(report).context("the report descriptor"));
+    let started = |_: &Config, _: &Started| nix::unistd::close(report).context("the report descriptor");
+    let result = rustix::process::setsid().context("setsid").and_then(|_| {
+        let start = Start::join(id)?;
+        attend(&store::find(id)?.config, start, false, started)
+    });
     if let Err(failure) = &result {
         // After a start that went well the report is closed, and nobody listens any more.
         if nix::unistd::dup2(report, 2).is_ok() {
@@ -46,8 +53,13 @@ pub fn monitor(id: &str, report: i32) -> Result<u8> {
     Ok(result.unwrap_or_else(|failure| failure.status))
 }
 
-/// Starts the container's init and attends it to its end. `started` is called in between.
-fn attend(config: &Config, attached: bool, started: impl Fn(&Config, &Started) -> Result<()>) -> Result<u8> {
+/// Starts the container's init and attends it to its end. `started` is called in between. A failure leaves what there is to the caller.
+fn attend(
+    config: &Config,
+    start: Start,
+    attached: bool,
+    started: impl Fn(&Config, &Started) -> Result<()>,
+) -> Result<u8> {
     cgroup::create(config)?;
     let path = store::folder(&config.id).join("log");
     let log = File::create(&path).at(&path)?;
@@ -61,10 +73,14 @@ fn attend(config: &Config, attached: bool, started: impl Fn(&Config, &Started) -
     let pid = init.pid();
     let mut state = State { pid, started: process::start_time(pid).unwrap_or(0), exit: None };
     store::set_state(&config.id, &state)?;
+    start.end()?;
     started(config, &init)?;
     let status = init.attend(Some(log))?;
     state.exit = Some(status);
-    settle(config, &state)?;
+    if let Err(failure) = settle(config, &state) {
+        // The command's end is what our own caller waits for; a full disk, say, does not change it.
+        eprintln!("conductor: {}: {failure}", config.name);
+    }
     Ok(status)
 }
 
@@ -112,9 +128,12 @@ fn start_monitor(config: &Config) -> Result<u8> {
 
 /// Takes back what a failed start left.
 fn forget(config: &Config) {
-    let undone = Store::open().and_then(|store| match store::folder(&config.id).exists() {
-        true => store.remove(config),
-        false => cgroup::remove(&config.id),
+    let undone = Store::open().and_then(|store| {
+        match store::folder(&config.id).exists() {
+            true => store.remove(config),
+            false => cgroup::remove(&config.id),
+        }?;
+        start::clear(&config.id)
     });
     if let Err(failure) = undone {
         eprintln!("conductor: {}: {failure}", config.name);
