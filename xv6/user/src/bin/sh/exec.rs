@@ -60,6 +60,8 @@ impl Shell {
             commands => shell.run_pipe(commands, &pipeline.text),
         })?;
         self.status = if negated { i32::from(status == 0) } else { status };
+        // Signals are acted on after what they came in, the script's last command too.
+        self.run_traps()?;
         Ok(self.status)
     }
 

@@ -63,6 +63,8 @@ impl Traps {
             if !ignored && *signal != 0 {
                 // Fails for no signal that could be trapped before.
                 let _ = set_signal(*signal, Disposition::Default);
+                // What arrived before the fork is the parent's.
+                take_caught(*signal);
             }
             ignored
         });
