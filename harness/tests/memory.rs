@@ -91,11 +91,11 @@ fn the_biggest_of_the_offending_container_is_ended() {
     assert!(lines.len() == 2 && lines[1].contains("(probe)") && lines[1].contains("cgroup:/ "), "{lines:?}");
     still_works(&mut guest);
 
-    // Several at once: each of them ends, nobody else does.
+    // Several at once: each of them ends with a line of its own, nobody else does.
     let output = guest.run("for i in 1 2 3; do probe mem 1G & done; wait; echo over").expect("the guest answers");
     assert!(output.text.ends_with("over\n"), "{}", output.text);
     let lines = killed(&mut guest);
-    assert!(lines.iter().all(|line| line.contains("(probe)")) && lines.len() >= 5, "{lines:?}");
+    assert!(lines.len() == 5 && lines.iter().all(|line| line.contains("(probe)")), "{lines:?}\nbeside {}", output.text);
     still_works(&mut guest);
     comes_back(&mut guest, before);
 }
@@ -111,6 +111,14 @@ fn whatever_is_filled_ends_in_an_error_or_with_its_owner() {
     assert_eq!(output.status, 0, "{}", output.text);
     assert_eq!(killed(&mut guest), Vec::<String>::new());
 
+    // Page tables, which no limit counts: who makes them is ended.
+    let output = guest.conductor().run(&["sample", "probe", "tables", "1T"]).expect("the guest answers");
+    assert_eq!(output.status, 137, "{}", output.text);
+    let lines = killed(&mut guest);
+    assert!(lines.len() == 1 && lines[0].contains("(probe)"), "{lines:?}");
+    still_works(&mut guest);
+    comes_back(&mut guest, before);
+
     // Memory files: first the file system's limit; then, since nobody maps them, their container is who takes most, though a bystander's process
     // asks for the memory and is larger than any of the container's own.
     guest.conductor().start(&["--name", "files", "sample", "container_init"]).expect("the guest answers");
@@ -121,7 +129,7 @@ fn whatever_is_filled_ends_in_an_error_or_with_its_owner() {
     let output = guest.conductor().exec("bystander", &["probe", "mem", &asked]).expect("the guest answers");
     assert_eq!(output.status, 0, "{}", output.text);
     let lines = killed(&mut guest);
-    assert!(lines.len() == 1 && lines[0].contains("(container_init)"), "{lines:?}");
+    assert!(lines.len() == 2 && lines[1].contains("(container_init)"), "{lines:?}");
     still_works(&mut guest);
     let left = guest.conductor().ps().expect("the guest answers");
     assert!(left.iter().all(|row| row["NAME"] != "files"), "{left:?}");

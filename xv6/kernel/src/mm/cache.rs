@@ -6,10 +6,11 @@
 //! Locks, outermost first: `content` (writes and truncations of the file, one at a time), `cleaning` (write-back), address spaces, `fill`
 //! (a page comes to be or becomes dirty; held across the source's reads and reservations), and the spinning `index`.
 
+use super::dirty;
 use super::frames::{self, CACHED, DIRTY, MEMORY_FILES};
 use super::payer::{self, Payer};
+use super::reclaim::{self, For};
 use super::rmap::Mappers;
-use super::{dirty, reclaim};
 use crate::error::{Errno, Result};
 use crate::sync::{Mutex, Rank};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -163,6 +164,11 @@ impl PageCache {
         self.memory
     }
 
+    /// What its pages are taken for.
+    pub(super) fn purpose(&self) -> For {
+        if self.memory { For::Keeps } else { For::Cache }
+    }
+
     /// The storage, while the file exists.
     pub(super) fn source(&self) -> Option<Arc<dyn PageSource>> {
         self.source.as_ref().and_then(Weak::upgrade)
@@ -274,7 +280,9 @@ impl PageCache {
         }
         let frame = match present {
             Some(frame) => frame,
-            None if self.memory || whole || index >= self.size().div_ceil(PAGE as u64) => reclaim::zeroed_frame()?,
+            None if self.memory || whole || index >= self.size().div_ceil(PAGE as u64) => {
+                reclaim::zeroed_frame(self.purpose())?
+            }
             None => self.fill(index, fill)?,
         };
         self.keep_space(index)?;
@@ -338,7 +346,7 @@ impl PageCache {
         let run = self.missing_around(index, window);
         let mut frames = Vec::new();
         for page in run.clone() {
-            let frame = if page == index { Some(reclaim::frame()?) } else { frames::take() };
+            let frame = if page == index { Some(reclaim::frame(For::Cache)?) } else { frames::take() };
             match frame {
                 Some(frame) => frames.push(frame),
                 None if page < index => {
@@ -359,7 +367,7 @@ impl PageCache {
     }
 
     fn fill_one(&self, index: u64, source: &dyn PageSource) -> Result<Frame> {
-        let mut frames = [reclaim::frame()?];
+        let mut frames = [reclaim::frame(For::Cache)?];
         source.read_pages(index, &mut frames)?;
         self.insert(index, &frames[0]);
         let [frame] = frames;

@@ -4,10 +4,12 @@
 //! a file, room in memory) it gets with the lock released, then looks again. Anonymous memory costs one lock and one frame.
 
 use super::area::{Area, AreaFlags, Backing, Mapped};
+use super::reclaim::{self, For};
 use super::space::Layout;
-use super::{Access, AddressSpace, FaultError, Limit, PageCache, frames, reclaim};
+use super::{Access, AddressSpace, FaultError, Limit, PageCache, frames};
 use crate::error::Errno;
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 use hal::frame::{Frame, SIZE as PAGE};
 use hal::paging::{Mapping, NoMemory, Prot as Bits};
 
@@ -71,7 +73,7 @@ impl AddressSpace {
             };
             match need {
                 Need::Signal(error) => return Err(error),
-                Need::Room => reclaim::make_room(1).map_err(|_| FaultError::Oom)?,
+                Need::Room => reclaim::make_room(1, For::Keeps).map_err(|_| FaultError::Oom)?,
                 Need::Page { pages, index, write } => {
                     held = Some(pages.get_for_fault(index, write).map_err(|error| match error.errno {
                         Errno::ENOMEM => FaultError::Oom,
@@ -85,6 +87,9 @@ impl AddressSpace {
     }
 
     fn try_fault(&self, layout: &mut Layout, page: usize, access: Access) -> Result<(), Need> {
+        if self.doomed.load(Ordering::Relaxed) {
+            return Err(FaultError::Oom.into());
+        }
         let area = match layout.areas.find(page) {
             Some(area) => area,
             None => self.grow_stack(layout, page)?,

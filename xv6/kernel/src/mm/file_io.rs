@@ -112,7 +112,7 @@ impl PageCache {
             return buf.take_to_frame(&page.frame, within, len);
         }
         // A whole new page: filled before anybody sees it, so that bad user memory half-way leaves the old content.
-        let frame = reclaim::frame()?;
+        let frame = reclaim::frame(self.purpose())?;
         let moved = buf.take_to_frame(&frame, 0, PAGE)?;
         if moved < PAGE || !self.with_room(|| self.put_whole(index, &frame))? {
             let page = self.with_room(|| self.hold(index, moved == PAGE))?;

@@ -30,6 +30,23 @@ pub(super) fn reserve_frames() -> usize {
     }
 }
 
+/// Clean file pages that only other file pages may push out: 1/32 of memory, at least 1 MiB, at most 32 MiB. It holds what the running programs
+/// execute. Without it, whoever fills memory would grow by the very pages that he needs to go on, and read them from the disk again and again.
+pub(super) fn kept_cache() -> usize {
+    (frame::total() / 32).clamp(256, 8192)
+}
+
+/// Pages of files that could be dropped and read again.
+pub(super) fn clean_cache() -> usize {
+    let [cached, memory, dirty] = [&CACHED, &MEMORY_FILES, &DIRTY].map(|counter| counter.load(Ordering::Relaxed));
+    cached.saturating_sub(memory + dirty)
+}
+
+/// Pages that write-back will make clean.
+pub(super) fn unwritten() -> usize {
+    DIRTY.load(Ordering::Relaxed) + WRITEBACK.load(Ordering::Relaxed)
+}
+
 /// Whether `pages` more may be taken for users.
 pub(super) fn has_room(pages: usize) -> bool {
     frame::free() > reserve_frames().saturating_add(pages)
@@ -60,7 +77,7 @@ pub struct Stats {
     pub total: usize,
     /// Free now.
     pub free: usize,
-    /// What programs could still get: free, and clean cache, less the kernel's reserve.
+    /// What programs could still get: free, and clean cache, less the kernel's reserve and the cache that is kept.
     pub available: usize,
     /// File pages, tmpfs and shared memory included.
     pub cached: usize,
@@ -82,10 +99,11 @@ pub fn stats() -> Stats {
     let (total, free) = (frame::total() * frame::SIZE, frame::free() * frame::SIZE);
     let (cached, shmem, dirty) = (bytes(&CACHED), bytes(&MEMORY_FILES), bytes(&DIRTY));
     let slab = hal::heap::used();
+    let droppable = clean_cache().saturating_sub(kept_cache()) * frame::SIZE;
     Stats {
         total,
         free,
-        available: (free + cached.saturating_sub(shmem + dirty)).saturating_sub(reserve_frames() * frame::SIZE),
+        available: (free + droppable).saturating_sub(reserve_frames() * frame::SIZE),
         cached,
         shmem,
         dirty,

@@ -49,6 +49,7 @@ pub use flusher::{expect_flush, flush_with, run as run_flusher};
 pub use frames::{Stats, stats};
 pub use mapping::Request;
 pub use payer::{Payer, set_finder as set_payer_finder};
+pub use reaper::release;
 pub use reclaim::{drop_caches, reserve};
 pub use remap::Move;
 pub use space::AddressSpace;

@@ -10,7 +10,7 @@ use hal::sync::{Rank, SpinLock};
 static ENDED: SpinLock<Vec<AddressSpace>> = SpinLock::new(Rank::Mm, "ended address spaces", Vec::new());
 
 /// Drops a reference without running the end of the address space here.
-pub(super) fn release(space: Arc<AddressSpace>) {
+pub fn release(space: Arc<AddressSpace>) {
     if let Some(space) = Arc::into_inner(space) {
         ENDED.lock().push(space);
         flusher::wake();

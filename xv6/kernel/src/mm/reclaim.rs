@@ -4,10 +4,14 @@
 //! being unmapped if programs map it. Caches take turns. [`frame`] and [`zeroed_frame`] are how the rest of `mm` gets pages: they reclaim, then
 //! end the biggest process ([`super::oom`]), then fail.
 //!
+//! Reclaim must make progress: a page that is dropped and read again at once is none. So the last clean pages
+//! ([`frames::kept_cache`]) go only for other file pages ([`For::Cache`]), which changes what is cached, not how much. Who wants memory
+//! for good ([`For::Keeps`]) when no more than these are left has filled the machine: then a process ends.
+//!
 //! Lock: the list of caches is a spin lock outside their index locks. Address spaces are only tried, never waited for: reclaim runs under
 //! any sleeping lock but never under an address space's.
 
-use super::{PageCache, flusher, frames, oom};
+use super::{PageCache, frames, oom};
 use crate::error::{Errno, Result};
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
@@ -43,46 +47,55 @@ pub(super) fn note_end() {
     ENDED.fetch_add(1, Ordering::Relaxed);
 }
 
+/// What pages are wanted for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// Pages of files on disks: reclaim gets them back.
+    Cache,
+    /// All else.
+    Keeps,
+}
+
 /// A page with undefined content, reclaiming if need be; `ENOMEM` when nothing helps.
-pub(super) fn frame() -> Result<Frame> {
+pub(super) fn frame(purpose: For) -> Result<Frame> {
     loop {
         if let Some(frame) = frames::take() {
             return Ok(frame);
         }
-        make_room(1)?;
+        make_room(1, purpose)?;
     }
 }
 
 /// A page of zeros likewise.
-pub(super) fn zeroed_frame() -> Result<Frame> {
+pub(super) fn zeroed_frame(purpose: For) -> Result<Frame> {
     loop {
         if let Some(frame) = frames::take_zeroed() {
             return Ok(frame);
         }
-        make_room(1)?;
+        make_room(1, purpose)?;
     }
 }
 
 /// Makes room for `pages` user pages: reclaims, writes back through the flusher, at last ends a process. `ENOMEM` if there is still none.
-pub(super) fn make_room(pages: usize) -> Result<()> {
-    if reclaim(pages) {
-        return Ok(());
-    }
-    flusher::hurry();
-    oom::wait_for_room(pages)
+pub(super) fn make_room(pages: usize, purpose: For) -> Result<()> {
+    if reclaim(pages, purpose) { Ok(()) } else { oom::wait_for_room(pages, purpose) }
 }
 
 /// Drops clean pages until `pages` more (and some for those who come next) are free; whether `pages` are.
-pub(super) fn reclaim(pages: usize) -> bool {
+pub(super) fn reclaim(pages: usize, purpose: For) -> bool {
     let goal = pages + 64;
     let turns = VISITS * CACHES.lock().len();
     for turn in 0..turns {
         if frames::has_room(goal) {
             return true;
         }
-        let Some(cache) = next_cache() else { break };
+        let most = match purpose {
+            For::Cache => usize::MAX,
+            For::Keeps => frames::clean_cache().saturating_sub(frames::kept_cache()),
+        };
+        let Some(cache) = next_cache().filter(|_| most > 0) else { break };
         // The first rounds spare what is in use; pages that programs map go last.
-        sweep(&cache, turn >= turns / 2);
+        sweep(&cache, most, turn >= turns / 2);
     }
     frames::has_room(pages)
 }
@@ -95,7 +108,7 @@ pub fn drop_caches() {
     let turns = 2 * caches.len() * caches.into_iter().map(visits).max().unwrap_or(0);
     for _ in 0..turns {
         let Some(cache) = next_cache() else { return };
-        sweep(&cache, true);
+        sweep(&cache, usize::MAX, true);
         crate::task::breathe();
     }
 }
@@ -111,8 +124,8 @@ fn next_cache() -> Option<Arc<PageCache>> {
     None
 }
 
-/// One visit of the clock at `cache`. Its dropping here, should its file end meanwhile, touches nothing but its own frames.
-fn sweep(cache: &Arc<PageCache>, mapped_too: bool) {
+/// One visit of the clock at `cache`, for `most` pages. Its dropping here, should its file end meanwhile, touches nothing but its own frames.
+fn sweep(cache: &Arc<PageCache>, most: usize, mapped_too: bool) {
     let mut free = Vec::new();
     let mut in_use = Vec::new();
     {
@@ -122,6 +135,9 @@ fn sweep(cache: &Arc<PageCache>, mapped_too: bool) {
         let mut seen = Vec::with_capacity(glance);
         let from = index.hand;
         for (&number, page) in index.pages.range_mut(from..).take(glance) {
+            if seen.len() + in_use.len() == most {
+                break;
+            }
             index.hand = number + 1;
             if index.dirty.contains(&number) {
                 continue;
@@ -166,8 +182,12 @@ const SMALL: usize = 64;
 /// kernel's reserve, reclaiming cached pages if need be. `ENOMEM` if that is not enough; a small need ends the biggest process first. May sleep.
 pub fn reserve(bytes: usize) -> Result<()> {
     let pages = bytes.div_ceil(hal::frame::SIZE);
-    if frames::has_room(pages) || reclaim(pages) {
+    if frames::has_room(pages) || reclaim(pages, For::Keeps) {
         return Ok(());
     }
-    if pages <= SMALL { make_room(pages) } else { Err(Errno::ENOMEM.during("admitting a kernel allocation")) }
+    if pages <= SMALL {
+        make_room(pages, For::Keeps)
+    } else {
+        Err(Errno::ENOMEM.during("admitting a kernel allocation"))
+    }
 }

@@ -13,7 +13,7 @@ use crate::sync::{Mutex, Rank};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use hal::frame::{Frame, SIZE as PAGE};
 use hal::paging::PageTable;
 
@@ -50,6 +50,8 @@ pub struct AddressSpace {
     pub(super) layout: Mutex<Layout>,
     pub(super) resident: Resident,
     limits: [AtomicU64; 3],
+    /// Memory was taken from it (`oom`): no fault is repaired any more, and it cannot be copied. Changes under the lock.
+    pub(super) doomed: AtomicBool,
 }
 
 impl AddressSpace {
@@ -67,6 +69,7 @@ impl AddressSpace {
             layout: Mutex::new(Rank::AddressSpace, "address space", layout),
             resident: Resident::default(),
             limits: [const { AtomicU64::new(u64::MAX) }; 3],
+            doomed: AtomicBool::new(false),
         }))
     }
 
@@ -92,6 +95,9 @@ impl AddressSpace {
         super::reserve((present / 64 + 16) * PAGE)?;
         let child = AddressSpace::new()?;
         let parent = self.layout.lock();
+        if self.doomed.load(Ordering::Relaxed) {
+            return Err(Errno::ENOMEM.during("copying memory that was taken back"));
+        }
         let mut copied = self.resident.private.load(Ordering::Relaxed);
         let outcome = {
             // A fresh space: nobody else can hold or want this lock, so the order between the two does not matter.

@@ -105,7 +105,7 @@ fn fault(task: &Arc<Task>, user: &mut UserContext, event: Event) {
                 Ok(()) => return,
                 Err(FaultError::Segv(code)) => (Signal::SEGV, code),
                 Err(FaultError::Bus(code)) => (Signal::BUS, code),
-                Err(FaultError::Oom) => (Signal::KILL, signal::SI_KERNEL),
+                Err(FaultError::Oom) => return super::oom::kill_for_want(&task.process),
             };
             let error = u64::from(present) | u64::from(write) << 1 | 4 | u64::from(exec) << 4;
             raise(task, signal, code, addr as u64, [14, error, addr as u64]);
@@ -129,10 +129,6 @@ fn fault(task: &Arc<Task>, user: &mut UserContext, event: Event) {
 }
 
 fn raise(task: &Arc<Task>, signal: Signal, code: i32, addr: u64, fault: [u64; 3]) {
-    if signal == Signal::KILL {
-        signal::begin_exit(&task.process, signal.number());
-        return;
-    }
     task.signals.lock().fault = fault;
     signal::force(task, SigInfo { signal, code, data: SigData::Fault { addr } });
 }
