@@ -17,6 +17,14 @@ fn many_at_once_all_run_and_leave_nothing() {
     assert_eq!(guest.run(LEFT).expect("the guest answers").text, "");
 }
 
+/// As if another conductor, the boot's first, were between its two steps.
+#[test]
+fn groups_that_are_half_prepared_are_prepared() {
+    let mut guest = boot(&machine("half-prepared"));
+    guest.ok("mkdir /sys/fs/cgroup/conductor").expect("the guest answers");
+    assert_eq!(guest.ok("conductor run --rm sample echo done").expect("the guest answers"), "done\n");
+}
+
 #[test]
 fn a_name_goes_to_one_of_two() {
     let mut guest = boot(&machine("names"));

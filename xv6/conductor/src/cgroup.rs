@@ -4,7 +4,7 @@ use crate::error::{Context, Failure, Result};
 use crate::plan::Config;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ pub fn create(config: &Config) -> Result<()> {
     let own = directory(&config.id);
     prepared(|| std::fs::create_dir(&own)).at(&own)?;
     let limit = own.join("pids.max");
-    prepared(|| std::fs::write(&limit, config.pids.to_string())).at(&limit)
+    prepared(|| write(&limit, &config.pids.to_string())).at(&limit)
 }
 
 /// Does `step`, and again after [`prepare`] if something was missing.
@@ -38,21 +38,26 @@ fn prepare() -> std::io::Result<()> {
     let parent = Path::new(ROOT).join("conductor");
     for cgroup in [Path::new(ROOT), &parent] {
         std::fs::create_dir_all(cgroup)?;
-        std::fs::write(cgroup.join("cgroup.subtree_control"), "+pids")?;
+        write(&cgroup.join("cgroup.subtree_control"), "+pids")?;
     }
     Ok(())
+}
+
+/// Writes to a control file. One that is not there (yet, or any more) is not found: asked to create it, the kernel would refuse that instead.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    File::options().write(true).open(path)?.write_all(text.as_bytes())
 }
 
 /// Moves the calling process into the cgroup.
 pub fn join(id: &str) -> Result<()> {
     let procs = directory(id).join("cgroup.procs");
-    std::fs::write(&procs, "0").at(&procs)
+    write(&procs, "0").at(&procs)
 }
 
 /// Kills every process in the cgroup (`cgroup.kill`). A cgroup that is gone holds none.
 pub fn kill(id: &str) -> Result<()> {
     let kill = directory(id).join("cgroup.kill");
-    match std::fs::write(&kill, "1") {
+    match write(&kill, "1") {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         result => result.at(&kill),
     }
