@@ -13,8 +13,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn host(root: &Path, words: &[&str]) -> String {
     let dir = tempfile::tempdir().expect("a directory");
     let program = if words[0] == "busybox" { BUSYBOX.into() } else { root.join("bin").join(words[0]) };
-    let mut command = Command::new(program);
-    command.args(&words[1..]).current_dir(dir.path()).stdin(Stdio::null());
+    // Who runs the tests in the background may ignore SIGINT, which a shell then may not catch.
+    let mut command = Command::new("/usr/bin/env");
+    command.arg("--default-signal").arg(program).args(&words[1..]).current_dir(dir.path()).stdin(Stdio::null());
     command.env_clear().env("PATH", root.join("bin")).env("HOME", "/root");
     let output = command.output().expect("it runs");
     String::from_utf8_lossy(&output.stdout).into_owned()
