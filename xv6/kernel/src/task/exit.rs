@@ -7,7 +7,7 @@
 
 use super::process::{self, Remains};
 use super::signal::{self, ChildEvent, SigInfo, Signal};
-use super::{Process, Task, futex, group, ptrace, sched};
+use super::{Process, Task, futex, group, ptrace};
 use crate::mm;
 use crate::ns::PidNamespace;
 use alloc::sync::{Arc, Weak};
@@ -70,8 +70,7 @@ pub(super) fn end_other_threads(task: &Arc<Task>) -> bool {
     for other in threads {
         if !Arc::ptr_eq(&other, task) {
             other.exiting.store(true, Ordering::Release);
-            other.set_work(super::thread::WORK_SIGNAL);
-            sched::unpark(&other);
+            signal::wake(&other);
         }
     }
     process.threads_gone.wait(|| (process.thread_count() == 1).then_some(()));

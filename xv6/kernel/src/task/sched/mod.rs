@@ -73,8 +73,26 @@ fn settle(task: &Task) {
 
 /// Wakes a thread from [`park`], or makes its next `park` return at once. Allowed in interrupt handlers.
 pub fn unpark(task: &Arc<Task>) {
+    unpark_in_phase(task);
+}
+
+/// [`unpark`], and user code that the thread runs on another CPU is interrupted: it sees its work bits, set before, at once. Without that it would see
+/// them when it next enters the kernel, which it need never do, since a CPU with one thread has no ticks.
+pub fn interrupt(task: &Arc<Task>) {
+    let phase = unpark_in_phase(task);
+    // Pairs with `switch_to`: it says which CPU, and the thread then looks at its work; the work is there, then we look which CPU.
+    fence(Ordering::SeqCst);
+    let cpu = task.entity.last_cpu();
+    if phase == Phase::Running && cpu != hal::cpu::id() {
+        hal::cpu::kick(cpu);
+    }
+}
+
+/// Unparks a thread, and tells where it was.
+fn unpark_in_phase(task: &Arc<Task>) -> Phase {
     let mut sleep = task.entity.sleep.lock();
-    match sleep.phase {
+    let phase = sleep.phase;
+    match phase {
         Phase::Parked => {
             sleep.phase = Phase::Ready;
             task.entity.count_runnable(true);
@@ -83,6 +101,7 @@ pub fn unpark(task: &Arc<Task>) {
         Phase::Running | Phase::Ready => sleep.token = true,
         Phase::Dead => {}
     }
+    phase
 }
 
 /// Which CPU's queue a thread joins.

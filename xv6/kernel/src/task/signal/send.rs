@@ -113,10 +113,10 @@ fn send(process: &Arc<Process>, thread: Option<&Arc<Task>>, info: SigInfo, stron
     Ok(())
 }
 
-/// Tells a thread to look at its signals.
+/// Tells a thread to look at its signals, asleep or awake.
 pub fn wake(task: &Arc<Task>) {
     task.set_work(WORK_SIGNAL);
-    sched::unpark(task);
+    sched::interrupt(task);
 }
 
 /// Whether the signal is thrown away on arrival: ignored and not blocked, or not strong enough for an init.
