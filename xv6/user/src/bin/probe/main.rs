@@ -3,7 +3,8 @@
 //!
 //! `escape.rs` tries to leave the root folder, `errno.rs` makes one system call and names its errno, `load.rs` uses resources
 //! up, `bomb.rs` does so by the number, `fuzz.rs` makes wild calls, `exec.rs` executes damaged programs, `spaces.rs` looks whether memory is each
-//! process's own, `synced.rs` changes files durably, `bench.rs` measures; this file reads the command line and has the small ones.
+//! process's own, `stress.rs` does everything at once, `synced.rs` changes files durably, `bench.rs` measures; this file reads the command line and
+//! has the small ones.
 
 mod bench;
 mod bomb;
@@ -13,6 +14,7 @@ mod exec;
 mod fuzz;
 mod load;
 mod spaces;
+mod stress;
 mod synced;
 
 use std::fs;
@@ -25,7 +27,8 @@ use user::{Args, Failure, Out};
 const USAGE: &str = "probe ids | signal PID [SIGNAL] | open PATH | escape [DIR] | chroot-escape [DIR] | fchdir-escape [DIR] | \
 proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | tables SIZE | fill PATH [--remove] | spin [SECONDS] | \
 threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs INODES] [--keep] | fuzz [--calls N] [--seed S] [--from BATCH] [--any-kernel] | \
-exec [--runs N] [--seed S] [--program FILE] | spaces [ROUNDS] | synced DIR STEPS SEED | bench [--list] [NAME...]";
+exec [--runs N] [--seed S] [--program FILE] | spaces [ROUNDS] | \
+stress [--seconds N] [--seed S] [--workers N] [--in DIR]... [KIND]... | synced DIR STEPS SEED | bench [--list] [NAME...]";
 
 fn main() -> ExitCode {
     user::run("probe", USAGE, body)
@@ -80,6 +83,10 @@ fn body(args: &mut Args, out: &mut Out) -> Result<u8, Failure> {
         ("exec", options) => {
             let Some(plan) = exec::Plan::read(options) else { args.usage_error() };
             exec::run(&plan, out)
+        }
+        ("stress", options) => {
+            let Some(plan) = stress::Plan::read(options) else { args.usage_error() };
+            stress::run(&plan, out)
         }
         ("synced", [dir, steps, seed]) => {
             synced::run(&synced::Plan { dir, steps: number(args, steps), seed: number(args, seed) }, out)
