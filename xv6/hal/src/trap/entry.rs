@@ -6,7 +6,7 @@
 //! inside the kernel saves everything on its stack and calls [`super::kernel_trap`].
 
 use crate::cpu::local::offset;
-use crate::cpu::setup::{USER_CODE, USER_DATA};
+use crate::cpu::setup::{KERNEL_DATA, USER_CODE, USER_DATA};
 use crate::user::Registers;
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -164,6 +164,8 @@ trap_common:
     mov [rdi + {rsp}], rcx
     pop rcx
     pop rdi
+    mov ecx, {kernel_data}          # as `syscall` leaves it: QEMU translates code anew for a null SS, which the trap loaded
+    mov ss, ecx
     push 2                          # the user's AC and DF must not stay set
     popfq
     pop r15
@@ -257,6 +259,7 @@ nmi_entry:
     orig_rax = const offset_of!(Registers, orig_rax),
     rsp0 = const offset::RSP0,
     scratch = const offset::SCRATCH,
+    kernel_data = const KERNEL_DATA,
     user_code = const USER_CODE,
     user_data = const USER_DATA,
     syscall = const SYSCALL,
