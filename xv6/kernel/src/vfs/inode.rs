@@ -173,6 +173,10 @@ pub trait FileSystem: Send + Sync {
     fn sync(&self) -> Result<()> {
         Ok(())
     }
+    /// The last mount is gone: what only this instance holds reaches the disk.
+    fn unmounted(&self) -> Result<()> {
+        self.sync()
+    }
     /// Changes options of a mounted instance (`mount -o remount,...`).
     fn remount(&self, _data: &[u8]) -> Result<()> {
         Err(Errno::EINVAL.during("remounting with other options"))

@@ -85,7 +85,7 @@ impl Drop for Superblock {
     fn drop(&mut self) {
         self.root.forget_children();
         if !self.is_read_only()
-            && let Err(error) = self.fs.sync()
+            && let Err(error) = self.fs.unmounted()
         {
             let text = format_args!("{}: lost data at unmount: {error:?}", self.fs.name());
             hal::log::record(hal::log::Level::Error, text);

@@ -123,6 +123,12 @@ impl FileSystem for Overlay {
         self.upper.as_ref().map_or(Ok(()), |upper| upper.root.inode().fs().sync())
     }
 
+    /// Nothing: the upper file system outlives the overlay, and writes what it has in its own time. Else every container would end with
+    /// a commit of the whole disk.
+    fn unmounted(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn options(&self) -> Vec<u8> {
         self.options.clone()
     }
