@@ -88,7 +88,7 @@ pub(super) struct ReadAhead {
 }
 
 /// Pages read around a random miss, an aligned cluster.
-const CLUSTER: u64 = 16;
+const CLUSTER: u64 = 64;
 /// Pages read ahead when misses are sequential.
 const AHEAD: u64 = 64;
 
