@@ -6,9 +6,6 @@ use conductor::error::OWN;
 use conductor::verbs;
 use std::process::ExitCode;
 
-#[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
-
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -1,13 +1,14 @@
 //! The calls that no crate offers as safe functions: a signal's disposition, fork(2), reboot(2) with an argument, the kernel's log,
-//! ptrace(2), and the wild calls of `probe fuzz` and `conform`.
+//! ptrace(2), and the wild calls of `probe fuzz` and `conform`; and the programs' allocator.
 //!
-//! This file and its part `raw/expendable.rs` are the ones of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`],
+//! This file and its parts `raw/arena.rs` and `raw/expendable.rs` are the ones of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`],
 //! [`WildCall`]. Neighbours: `sh`, `conductor`, `probe` and `conform` (single-threaded when they call), `init`.
 #![expect(
     unsafe_code,
-    reason = "sigaction, fork, RESTART2, klogctl, ptrace and wild calls have no safe wrapper; each is checked here"
+    reason = "sigaction, fork, RESTART2, klogctl, ptrace, wild calls and an allocator have no safe wrapper; each is checked here"
 )]
 
+pub mod arena;
 pub mod expendable;
 
 use std::ffi::CStr;
