@@ -22,6 +22,8 @@ pub(super) struct Cpu {
     pub(super) idle: AtomicBool,
     /// When the running thread's slice ends; `u64::MAX` if nobody waits.
     pub(super) slice_end: AtomicU64,
+    /// How long a thread waits here now before an idle CPU is asked to take it, in ns.
+    pub(super) help: AtomicU64,
     /// Time spent idle, in ns.
     pub(super) idle_ns: AtomicU64,
     /// Switches so far.
@@ -37,6 +39,7 @@ pub(super) static CPUS: PerCpu<Cpu> = PerCpu::new(
             idle_context: SpinLock::new(Rank::Leaf, "idle context", None),
             idle: AtomicBool::new(false),
             slice_end: AtomicU64::new(u64::MAX),
+            help: AtomicU64::new(super::HELP),
             idle_ns: AtomicU64::new(0),
             switches: AtomicU64::new(0),
         }
@@ -114,6 +117,7 @@ pub fn forget() {
         *cpu.idle_context.lock() = None;
         cpu.idle.store(false, Ordering::Relaxed);
         cpu.slice_end.store(u64::MAX, Ordering::Relaxed);
+        cpu.help.store(super::HELP, Ordering::Relaxed);
     }
     ONLINE.store(0, Ordering::Relaxed);
 }

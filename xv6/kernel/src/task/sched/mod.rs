@@ -3,7 +3,8 @@
 //! A CPU runs the thread with the least virtual time of its queue. Nothing ticks: the one-shot timer is armed only while somebody waits
 //! in the queue. A woken thread joins the queue of the CPU that wakes it, where its data is warm and where the waker is often about to
 //! sleep; if it still waits there after [`HELP`], an idle CPU is kicked and steals it. So work that merely alternates stays on one CPU, and
-//! work that is truly parallel spreads out. The kernel itself is never preempted; user code is, on the way back to user mode.
+//! work that is truly parallel spreads out. A CPU that looks and finds nobody waiting looks ever more rarely, down to once a [`SLICE`]. The
+//! kernel itself is never preempted; user code is, on the way back to user mode.
 //!
 //! Locks: a thread's `sleep` (`Rank::TaskPhase`), then a CPU's `queue` (`Rank::RunQueue`). A thread still on a CPU's stack (`on_cpu`) is
 //! only ever queued on that CPU, so no CPU waits for a stack that another may want to leave.
@@ -30,7 +31,7 @@ use hal::sync::atomic::{Ordering, fence};
 
 /// How long a thread runs while another waits, in ns.
 const SLICE: u64 = 3_000_000;
-/// How long a thread waits in a queue before an idle CPU is asked to take it, in ns.
+/// How long a thread waits in a queue before an idle CPU is asked to take it, in ns; longer where that turned out to be for nothing.
 const HELP: u64 = 500_000;
 /// A thread that came into its queue more recently than this is not stolen, in ns.
 const STEAL_AGE: u64 = 250_000;
@@ -164,7 +165,7 @@ fn arm_slice(cpu: &Cpu, now: u64) {
     }
     // Only an idle CPU can help.
     let other_idle = (0..hal::cpu::MAX).any(|other| CPUS.of(other).idle.load(Ordering::Relaxed));
-    timer::arm(now + if other_idle { HELP } else { SLICE });
+    timer::arm(now + if other_idle { cpu.help.load(Ordering::Relaxed) } else { SLICE });
 }
 
 /// What the timer interrupt means to the scheduler.
@@ -172,6 +173,9 @@ pub fn tick(now: u64) {
     CPUS.with(|cpu| {
         if cpu.queue.lock().len() == 0 || cpu.idle.load(Ordering::Relaxed) {
             cpu.slice_end.store(u64::MAX, Ordering::Relaxed);
+            // Whoever waited has had the CPU by itself: an interrupt costs an emulated machine dearly.
+            let help = cpu.help.load(Ordering::Relaxed);
+            cpu.help.store((help * 2).min(SLICE), Ordering::Relaxed);
             return;
         }
         let here = hal::cpu::id();
@@ -180,6 +184,7 @@ pub fn tick(now: u64) {
         if let Some(other) = idle
             && cpu.queue.lock().has_waited(now.saturating_sub(STEAL_AGE))
         {
+            cpu.help.store(HELP, Ordering::Relaxed);
             hal::cpu::kick(other);
         }
         let end = cpu.slice_end.load(Ordering::Relaxed);
