@@ -60,32 +60,39 @@ impl Drive {
         self
     }
 
-    /// The value of QEMU's `-drive` for the disk `id`.
-    pub fn option(&self, id: &str) -> String {
+    /// The value of QEMU's `-drive` for the disk with this number. Writes that are forgotten go to the descriptor set of the
+    /// same number, which holds an [`crate::overlay`].
+    pub fn option(&self, number: usize) -> String {
+        let (image, file) = match self.writes {
+            Writes::Refused => ("format=raw,readonly=on".to_string(), "file"),
+            Writes::Forgotten => {
+                (format!("format=qcow2,cache=unsafe,file=/dev/fdset/{number},backing.driver=raw"), "backing.file")
+            }
+            Writes::Kept => ("format=raw".to_string(), "file"),
+        };
+        format!("if=none,id=disk{number},{image},{}", self.storage(file))
+    }
+
+    /// The options of the image file, each after `at`.
+    fn storage(&self, at: &str) -> String {
         // QEMU's option syntax writes a comma in a value twice.
         let name = |path: &Path| path.display().to_string().replace(',', ",,");
         let file = name(&self.file);
-        let mut out = format!("if=none,id={id},format=raw,");
         match (&self.log, self.faults.as_slice()) {
-            (None, []) => out.push_str(&format!("file={file}")),
+            (None, []) => format!("{at}.driver=file,{at}.filename={file}"),
             (Some(log), _) => {
                 let log = name(log);
-                out.push_str("file.driver=blklogwrites,file.file.driver=file,file.log.driver=file,");
-                out.push_str(&format!("file.file.filename={file},file.log.filename={log}"));
+                format!("{at}.driver=blklogwrites,{at}.file.driver=file,{at}.log.driver=file,")
+                    + &format!("{at}.file.filename={file},{at}.log.filename={log}")
             }
             (None, faults) => {
-                out.push_str(&format!("file.driver=blkdebug,file.image.driver=file,file.image.filename={file}"));
+                let mut out = format!("{at}.driver=blkdebug,{at}.image.driver=file,{at}.image.filename={file}");
                 for (i, fault) in faults.iter().enumerate() {
-                    out.push_str(&fault.option(&format!(",file.inject-error.{i}")));
+                    out.push_str(&fault.option(&format!(",{at}.inject-error.{i}")));
                 }
+                out
             }
         }
-        out.push_str(match self.writes {
-            Writes::Refused => ",readonly=on",
-            Writes::Forgotten => ",snapshot=on",
-            Writes::Kept => "",
-        });
-        out
     }
 }
 
@@ -110,16 +117,24 @@ mod tests {
     #[test]
     fn a_plain_drive_writes_commas_twice() {
         assert_eq!(
-            Drive::new("r,1", Writes::Forgotten).option("disk0"),
-            "if=none,id=disk0,format=raw,file=r,,1,snapshot=on"
+            Drive::new("r,1", Writes::Kept).option(0),
+            "if=none,id=disk0,format=raw,file.driver=file,file.filename=r,,1"
         );
     }
 
     #[test]
+    fn forgotten_writes_go_to_an_overlay() {
+        let drive = Drive::new("r", Writes::Forgotten).fault(Fault::Read(7)).option(3);
+        assert!(drive.starts_with("if=none,id=disk3,format=qcow2,cache=unsafe,file=/dev/fdset/3,"), "{drive}");
+        assert!(drive.contains(",backing.driver=raw,backing.file.driver=blkdebug,"), "{drive}");
+        assert!(drive.contains(",backing.file.inject-error.0.sector=7,"), "{drive}");
+    }
+
+    #[test]
     fn logs_and_faults_are_drivers_below_the_format() {
-        let logged = Drive::new("r", Writes::Kept).logged(Path::new("l,1")).option("disk0");
+        let logged = Drive::new("r", Writes::Kept).logged(Path::new("l,1")).option(0);
         assert!(logged.contains("file.driver=blklogwrites") && logged.contains("file.log.filename=l,,1"), "{logged}");
-        let faulty = Drive::new("r", Writes::Kept).fault(Fault::Read(7)).fault(Fault::Flush).option("disk0");
+        let faulty = Drive::new("r", Writes::Kept).fault(Fault::Read(7)).fault(Fault::Flush).option(0);
         assert!(faulty.contains("inject-error.0.sector=7,") && faulty.ends_with("inject-error.1.errno=5"), "{faulty}");
     }
 }

@@ -19,6 +19,7 @@ mod guest;
 mod kernel;
 pub mod machine;
 mod monitor;
+mod overlay;
 mod process;
 mod recording;
 mod slot;

@@ -118,7 +118,8 @@ impl Machine {
         line
     }
 
-    /// QEMU's arguments. File descriptor 0 becomes the console and 1 the serial port.
+    /// QEMU's arguments. File descriptor 0 becomes the console and 1 the serial port; each drive that forgets its writes finds an
+    /// [`crate::overlay`] in the descriptor set of its number.
     pub fn arguments(&self) -> Vec<String> {
         let mut args: Vec<String> = [
             "-M",
@@ -153,7 +154,7 @@ impl Machine {
         add("-smp", self.cpus.to_string());
         add("-m", format!("{}M", self.memory));
         for (i, drive) in self.drives.iter().enumerate() {
-            add("-drive", drive.option(&format!("disk{i}")));
+            add("-drive", drive.option(i));
             // The guest is told of every error: QEMU would stop the machine at a full host disk.
             add("-device", format!("virtio-blk-device,drive=disk{i},werror=report,rerror=report"));
         }
@@ -202,8 +203,9 @@ mod tests {
     #[test]
     fn drives_keep_their_order_and_their_commas() {
         let args = machine().arguments().join(" ");
-        let root = args.find("id=disk0,format=raw,file=r,,1,snapshot=on").expect("the root disk");
-        let images = args.find("id=disk1,format=raw,file=i,readonly=on").expect("the image volume");
+        let root = args.find("backing.file.filename=r,,1").expect("the root disk");
+        let images =
+            args.find("id=disk1,format=raw,readonly=on,file.driver=file,file.filename=i").expect("the image volume");
         assert!(root < images);
     }
 }

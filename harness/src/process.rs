@@ -5,14 +5,18 @@
 //! be killed, the kernel kills QEMU: `setpriv --pdeathsig` arranges that without `unsafe` here. The signal comes when the
 //! *thread* that forked ends, so one thread that lives as long as the process does all the forking.
 
+use crate::drive::Writes;
 use crate::failure::{Evidence, Failure};
 use crate::machine::Machine;
 use crate::monitor::Monitor;
+use crate::overlay;
 use crate::wire::{Gone, Wire};
 use crate::workspace;
+use rustix::io::FdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -106,10 +110,15 @@ pub fn spawn(machine: &Machine) -> Result<Process, Failure> {
     let (console, console_end) = UnixStream::pair().map_err(starting)?;
     let (serial, serial_end) = UnixStream::pair().map_err(starting)?;
     let monitor = Monitor::listen()?;
+    let overlays = overlays(machine)?;
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(qemu).args(machine.arguments()).args(monitor.arguments());
+    for (number, file) in &overlays {
+        command.args(["-add-fd".to_string(), format!("fd={},set={number}", file.as_raw_fd())]);
+    }
     command.stdin(OwnedFd::from(console_end)).stdout(OwnedFd::from(serial_end)).stderr(Stdio::piped());
-    let child = fork_elsewhere(command).map_err(starting)?;
+    let inherited = overlays.into_iter().map(|(_, file)| file).collect();
+    let child = fork_elsewhere(command, inherited).map_err(starting)?;
     let id = child.id();
     let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
     let pidfd = pid.ok_or(rustix::io::Errno::SRCH).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
@@ -130,25 +139,40 @@ fn reap(mut child: Child, wire: &Wire) {
     }
 }
 
-/// A command to start, and where its child is awaited.
-type Order = (Command, Sender<io::Result<Child>>);
+/// What the drives that forget their writes write to, by the drive's number.
+fn overlays(machine: &Machine) -> Result<Vec<(usize, File)>, Failure> {
+    let mut files = Vec::new();
+    for (number, drive) in machine.drives.iter().enumerate() {
+        if drive.writes == Writes::Forgotten {
+            let overlay = drive.file.metadata().and_then(|meta| overlay::create(meta.len()));
+            let overlay = overlay.map_err(|e| Failure::setup(drive.file.display(), e))?;
+            files.extend(overlay.map(|file| (number, file)));
+        }
+    }
+    Ok(files)
+}
 
-/// Spawns `command` from a thread that never ends.
-fn fork_elsewhere(command: Command) -> io::Result<Child> {
+/// A command to start, the files that it inherits, and where its child is awaited.
+type Order = (Command, Vec<File>, Sender<io::Result<Child>>);
+
+/// Spawns `command`, which inherits `files`, from a thread that never ends.
+fn fork_elsewhere(command: Command, files: Vec<File>) -> io::Result<Child> {
     static FORKER: LazyLock<Sender<Order>> = LazyLock::new(|| {
         let (orders, inbox) = mpsc::channel::<Order>();
         std::thread::spawn(move || {
-            for (mut command, reply) in inbox {
-                let child = command.spawn();
+            for (mut command, files, reply) in inbox {
+                // Only here, where one child is made after another: no machine gets another's files.
+                let keep = |file: &File| rustix::io::fcntl_setfd(file, FdFlags::empty());
+                let child = files.iter().try_for_each(keep).map_err(io::Error::from).and_then(|()| command.spawn());
                 // Our copies of the guest's ends must close before the child's end can be seen.
-                drop(command);
+                drop((command, files));
                 let _ = reply.send(child);
             }
         });
         orders
     });
     let (reply, answer) = mpsc::channel();
-    FORKER.send((command, reply)).map_err(|_| io::ErrorKind::BrokenPipe)?;
+    FORKER.send((command, files, reply)).map_err(|_| io::ErrorKind::BrokenPipe)?;
     answer.recv().map_err(|_| io::ErrorKind::BrokenPipe)?
 }
 
