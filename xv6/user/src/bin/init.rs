@@ -15,7 +15,7 @@ use rustix::process::{Pid, WaitOptions};
 use rustix::system::{RebootCommand, reboot};
 
 use user::raw::{Forked, fork, reboot_with};
-use user::{About, Failure, fail, mounts};
+use user::{About, Failure, fail};
 
 /// What is mounted, in order: source, folder, type, flags, options.
 const MOUNTS: [(&str, &str, &str, MountFlags, &str); 9] = {
@@ -62,24 +62,35 @@ fn main() -> ExitCode {
 fn set_up() {
     for (source, target, kind, flags, options) in MOUNTS {
         // What the kernel has mounted stays; a machine without an image volume has no device for it.
-        let mounted = mounts::all().unwrap_or_default().iter().any(|mount| mount.target == target);
-        if mounted || source.starts_with('/') && !fs::exists(source).unwrap_or(false) {
+        if is_mounted(target) || source.starts_with('/') && !fs::exists(source).unwrap_or(false) {
             continue;
         }
         let options = CString::new(options).unwrap_or_default();
-        let made = fs::create_dir_all(target);
-        match mount(source, target, kind, flags, options.as_c_str()) {
-            Ok(()) | Err(Errno::BUSY) => {}
-            Err(error) => {
-                let cause = made.err().unwrap_or_else(|| error.into());
-                user::warn(&Failure::new(format!("mount {target}: {}", fail::why(&cause))));
-            }
+        let attempt = || mount(source, target, kind, flags, options.as_c_str());
+        let mounted = match attempt() {
+            Err(Errno::NOENT) => fs::create_dir_all(target).and_then(|()| Ok(attempt()?)),
+            result => result.map_err(Into::into),
+        };
+        if let Err(error) = mounted
+            && error.raw_os_error() != Some(Errno::BUSY.raw_os_error())
+        {
+            user::warn(&Failure::new(format!("mount {target}: {}", fail::why(&error))));
         }
     }
     let name = fs::read_to_string("/etc/hostname").unwrap_or_default();
     let name = if name.trim().is_empty() { "xv6" } else { name.trim() };
     if let Err(failure) = rustix::system::sethostname(name.as_bytes()).about("sethostname") {
         user::warn(&failure);
+    }
+}
+
+/// Whether something is mounted on `target`, a folder of a folder: the two are then on different devices (as mountpoint(1) sees it). Reading the
+/// mount table would take longer than all the mounting.
+fn is_mounted(target: &str) -> bool {
+    let device = |path: &str| rustix::fs::stat(path).map(|stat| stat.st_dev);
+    match (device(target), device(&format!("{target}/.."))) {
+        (Ok(here), Ok(above)) => here != above,
+        _ => false,
     }
 }
 
