@@ -1,6 +1,7 @@
 //! [`MountNamespace`]: one tree of mounts, as the processes in the namespace see it (mount_namespaces(7)).
 //!
-//! A namespace owns its root mount and, through it, all others; when its last process goes, so does the tree. Mounts are counted, and
+//! A namespace owns its root mount and, through it, all others; when its last process goes, the tree is taken apart, so that each mount ends for
+//! itself: an instance may hold the mount it hangs on (by the file it was made from), and a parent its children. Mounts are counted, and
 //! [`LIMIT`] of them is `ENOSPC`. All propagation is private: what one namespace mounts, no other sees.
 //!
 //! Locks: changes under `mount::TOPOLOGY`; `root` is a spin lock for readers.
@@ -135,6 +136,23 @@ impl MountNamespace {
         fs.replace(moved);
         Ok(namespace)
     }
+}
+
+impl Drop for MountNamespace {
+    /// Nobody else can change this tree, for that takes its namespace: no need for `TOPOLOGY`, which the caller may hold.
+    fn drop(&mut self) {
+        drop(take_apart(self.root.get_mut()));
+    }
+}
+
+/// Takes a tree apart that is no namespace's any more, as Linux does (`disconnect_mount`): only locked mounts stay where they hang, for they hide what
+/// lies below. Returns the mounts: to be dropped with no lock held.
+pub(super) fn take_apart(top: &Arc<Mount>) -> Vec<Arc<Mount>> {
+    let all = top.subtree();
+    for mount in all.iter().skip(1).filter(|mount| !mount.locked().contains(MountFlags::PLACE)) {
+        mount.detach();
+    }
+    all
 }
 
 /// A copied tree's top, and the copies by the originals' ids.

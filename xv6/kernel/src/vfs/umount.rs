@@ -5,7 +5,7 @@
 use super::Path;
 use super::mount::{MountFlags, TOPOLOGY};
 use super::mountcall::check_admin;
-use super::namespace::MountNamespace;
+use super::namespace::{MountNamespace, take_apart};
 use super::walk::{Walk, WalkFlags, walk};
 use crate::error::{Errno, Result};
 use alloc::sync::Arc;
@@ -54,8 +54,9 @@ pub fn umount(ctx: &Walk, namespace: &Arc<MountNamespace>, path: &[u8], flags: u
     }
     namespace.disown(&mount);
     mount.detach();
+    let parts = take_apart(&mount);
     drop(guard);
-    drop(mount);
+    drop((parts, mount));
     Ok(())
 }
 

@@ -30,7 +30,7 @@ mod work;
 
 use crate::error::Result;
 use crate::vfs::inode::{FileSystem, Inode, InodeRef, Kind, StatFs};
-use crate::vfs::{Dentry, Path};
+use crate::vfs::{Dentry, Path, Superblock};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -55,7 +55,7 @@ pub struct Overlay {
     dev: u64,
     /// Overlays below this one.
     depth: usize,
-    lower: Vec<Path>,
+    lower: Vec<Layer>,
     upper: Option<Upper>,
     options: Vec<u8>,
     inodes: SpinLock<BTreeMap<Key, Weak<OverlayNode>>>,
@@ -63,9 +63,22 @@ pub struct Overlay {
     this: Weak<Overlay>,
 }
 
+/// A layer's directory. It keeps its file system, not the mount that it was found through: the overlay may hang on that, and both would keep each
+/// other for ever (Linux has a private clone of the mount for each layer).
+struct Layer {
+    _superblock: Arc<Superblock>,
+    dentry: Arc<Dentry>,
+}
+
+impl From<Path> for Layer {
+    fn from(path: Path) -> Layer {
+        Layer { _superblock: path.mount.superblock.clone(), dentry: path.dentry }
+    }
+}
+
 /// The layer that takes changes.
 struct Upper {
-    root: Path,
+    root: Layer,
     /// The folder for half-made things, on the same file system.
     work: Arc<Dentry>,
     _claim: Arc<Claim>,
@@ -104,8 +117,12 @@ impl FileSystem for Overlay {
     }
 
     fn root(&self) -> InodeRef {
-        let lowers =
-            self.lower.iter().enumerate().map(|(layer, path)| Lower { layer, inode: path.inode().clone() }).collect();
+        let lowers = self
+            .lower
+            .iter()
+            .enumerate()
+            .map(|(layer, lower)| Lower { layer, inode: lower.dentry.inode().clone() })
+            .collect();
         let upper = self.upper.as_ref().map(|upper| upper.root.dentry.clone());
         self.this
             .upgrade()
@@ -116,11 +133,11 @@ impl FileSystem for Overlay {
 
     fn statfs(&self) -> Result<StatFs> {
         let top = self.upper.as_ref().map_or(&self.lower[0], |upper| &upper.root);
-        Ok(StatFs { magic: MAGIC, ..top.inode().fs().statfs()? })
+        Ok(StatFs { magic: MAGIC, ..top.dentry.inode().fs().statfs()? })
     }
 
     fn sync(&self) -> Result<()> {
-        self.upper.as_ref().map_or(Ok(()), |upper| upper.root.inode().fs().sync())
+        self.upper.as_ref().map_or(Ok(()), |upper| upper.root.dentry.inode().fs().sync())
     }
 
     /// Nothing: the upper file system outlives the overlay, and writes what it has in its own time. Else every container would end with

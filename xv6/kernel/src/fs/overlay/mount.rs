@@ -2,7 +2,7 @@
 
 use super::options::Options;
 use super::work::empty;
-use super::{Claim, MAX_DEPTH, OPAQUE, Overlay, Upper};
+use super::{Claim, Layer, MAX_DEPTH, OPAQUE, Overlay, Upper};
 use crate::error::{Errno, Result};
 use crate::vfs::fstype::Source;
 use crate::vfs::inode::{FileSystem, Kind, NewNode};
@@ -54,7 +54,7 @@ pub(super) fn build(lower: Vec<Path>, upper: Option<(Path, Path)>, options: &[u8
     Ok(Arc::new_cyclic(|this| Overlay {
         dev: new_dev(),
         depth,
-        lower,
+        lower: lower.into_iter().map(Layer::from).collect(),
         upper,
         options: options.to_vec(),
         inodes: SpinLock::new(Rank::Inode, "overlay inodes", BTreeMap::new()),
@@ -85,7 +85,7 @@ fn prepare(lower: &[Path], root: Path, work: Path) -> Result<Upper> {
     // The upper file system must take the marks that an overlay leaves.
     let probe = work_dir.inode().set_xattr(OPAQUE, b"n").and_then(|()| work_dir.inode().remove_xattr(OPAQUE));
     probe.map_err(|_| Errno::EINVAL.during("mounting an overlay: the upper file system keeps no attributes"))?;
-    Ok(Upper { root, work: work_dir, _claim: claim })
+    Ok(Upper { root: root.into(), work: work_dir, _claim: claim })
 }
 
 /// The folder `work` of the work directory, made if need be (as Linux, which keeps other things beside it).

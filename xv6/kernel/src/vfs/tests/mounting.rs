@@ -1,21 +1,27 @@
 //! The mount tree: crossing, stacking, binds, moves, unmounting, pivot_root, copies of namespaces.
 
-use super::{errno, find, mkdir, put, scratch_mount, walk_as_user, walk_from};
+use super::{errno, find, mkdir, proxy, put, scratch_mount, walk_as_user, walk_from};
 use crate::error::{Errno, Result};
 use crate::ns::UserNamespace;
 use crate::vfs::mount::{Mount, MountFlags, TOPOLOGY};
 use crate::vfs::mountcall::{self, MsFlags, Request};
 use crate::vfs::namespace::{LIMIT, MountNamespace};
 use crate::vfs::{FsContext, Path, Walk, umount};
-use alloc::sync::Arc;
+use alloc::format;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use std::sync::{MutexGuard, PoisonError};
 
-/// A namespace around a fresh tmpfs with directories `a` and `b`, and a walk from its root.
-fn world() -> (Arc<MountNamespace>, Walk) {
+/// A namespace around a fresh tmpfs with directories `a` and `b`, and a walk from its root; alone, for who waits for `TOPOLOGY` sleeps, which no
+/// thread of the host's can.
+fn world() -> (Arc<MountNamespace>, Walk, MutexGuard<'static, ()>) {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let namespace = MountNamespace::new(scratch_mount(), UserNamespace::initial().clone());
     let ctx = walk_from(&namespace.root_path());
     mkdir(&ctx, "/a").expect("a");
     mkdir(&ctx, "/b").expect("b");
-    (namespace, ctx)
+    (namespace, ctx, alone)
 }
 
 /// Mounts a fresh tmpfs.
@@ -38,7 +44,7 @@ const DETACH: u32 = 2;
 
 #[test]
 fn crossing_both_ways_and_stacking() {
-    let (namespace, ctx) = world();
+    let (namespace, ctx, _alone) = world();
     let first = mount(&namespace, &ctx, "/a").expect("first");
     mkdir(&ctx, "/a/in").expect("in");
     assert!(first.root.lookup(b"in").is_ok());
@@ -61,7 +67,7 @@ fn crossing_both_ways_and_stacking() {
 
 #[test]
 fn refusals() {
-    let (namespace, ctx) = world();
+    let (namespace, ctx, _alone) = world();
     drop(mount(&namespace, &ctx, "/a").expect("mount"));
     let file = put(&ctx, "/a/file", "x").expect("file");
     assert_eq!(errno(umount(&namespace, &ctx, "/a", 0)), Errno::EBUSY);
@@ -79,7 +85,7 @@ fn refusals() {
 
 #[test]
 fn a_detached_mount_lives_while_used_and_is_its_own_top() {
-    let (namespace, ctx) = world();
+    let (namespace, ctx, _alone) = world();
     let weak = Arc::downgrade(&mount(&namespace, &ctx, "/a").expect("mount"));
     mkdir(&ctx, "/a/in").expect("in");
     let inside = Walk { start: find(&ctx, "/a/in").expect("in"), ..walk_from(&ctx.root) };
@@ -90,9 +96,66 @@ fn a_detached_mount_lives_while_used_and_is_its_own_top() {
     assert!(weak.upgrade().is_none(), "nothing holds it any more");
 }
 
+/// Mounts an overlay whose layers, and a tar whose file, lie on the mount they hang on; weak references to all three mounts.
+fn hold_each_other(namespace: &Arc<MountNamespace>, ctx: &Walk, at: &str) -> Vec<Weak<Mount>> {
+    let path = |name: &str| format!("{at}/{name}");
+    for name in ["lower", "upper", "work", "merged", "tree"] {
+        mkdir(ctx, &path(name)).expect("a directory");
+    }
+    put(ctx, &path("tar"), core::str::from_utf8(&[0; 1024]).expect("zeros")).expect("an empty tar");
+    let layers = format!("lowerdir={},upperdir={},workdir={}", path("lower"), path("upper"), path("work"));
+    let ns = proxy(namespace.clone());
+    for (fs_type, source, at, data) in
+        [("overlay", "overlay", path("merged"), layers.as_str()), ("tarfs", path("tar").as_str(), path("tree"), "")]
+    {
+        let [source, target, fs_type, data] = [source, &at, fs_type, data].map(str::as_bytes);
+        mountcall::mount(ctx, &ns, &Request { source, target, fs_type, flags: 1, data }).expect("mounted");
+    }
+    let mounts = [at, &path("merged"), &path("tree")].map(|at| find(ctx, at).expect("there").mount);
+    mounts.iter().map(Arc::downgrade).collect()
+}
+
+fn all_gone(mounts: &[Weak<Mount>]) -> bool {
+    mounts.iter().all(|mount| mount.upgrade().is_none())
+}
+
+#[test]
+fn mounts_that_hold_each_other_go_with_their_namespace() {
+    let (namespace, ctx, _alone) = world();
+    drop(mount(&namespace, &ctx, "/a").expect("mount"));
+    let mounts = hold_each_other(&namespace, &ctx, "/a");
+    drop((namespace, ctx));
+    assert!(all_gone(&mounts));
+}
+
+#[test]
+fn mounts_that_hold_each_other_go_when_detached() {
+    let (namespace, ctx, _alone) = world();
+    drop(mount(&namespace, &ctx, "/a").expect("mount"));
+    let mounts = hold_each_other(&namespace, &ctx, "/a");
+    let inside = find(&ctx, "/a").expect("a");
+    umount(&namespace, &ctx, "/a", DETACH).expect("detach");
+    // Who stands inside keeps the mount that he stands in, not those that hung on it.
+    assert!(mounts[0].upgrade().is_some() && find(&walk_from(&inside), "/lower").is_ok());
+    assert!(all_gone(&mounts[1..]));
+    drop(inside);
+    assert!(all_gone(&mounts));
+}
+
+#[test]
+fn an_overlay_keeps_its_layers_but_not_their_mounts() {
+    let (namespace, ctx, _alone) = world();
+    drop(mount(&namespace, &ctx, "/a").expect("mount"));
+    put(&ctx, "/a/file", "x").expect("file");
+    let request = Request { source: b"o", target: b"/b", fs_type: b"overlay", flags: 1, data: b"lowerdir=/a" };
+    mountcall::mount(&ctx, &proxy(namespace.clone()), &request).expect("an overlay");
+    umount(&namespace, &ctx, "/a", 0).expect("not busy");
+    assert!(find(&ctx, "/b/file").is_ok());
+}
+
 #[test]
 fn binds_show_a_part_and_copies_are_apart() {
-    let (namespace, ctx) = world();
+    let (namespace, ctx, _alone) = world();
     mkdir(&ctx, "/a/in").expect("in");
     put(&ctx, "/a/in/file", "x").expect("file");
     drop(mount(&namespace, &ctx, "/a/in").expect("covering"));
@@ -122,7 +185,7 @@ fn binds_show_a_part_and_copies_are_apart() {
 
 #[test]
 fn pivot_and_leave_the_old_root() {
-    let (namespace, ctx) = world();
+    let (namespace, ctx, _alone) = world();
     let new = mount(&namespace, &ctx, "/a").expect("new root");
     assert_eq!(errno(umount::pivot_root(&ctx, &namespace, b"/b", b"/b")), Errno::EBUSY);
     mkdir(&ctx, "/a/old").expect("old");
@@ -141,7 +204,7 @@ fn pivot_and_leave_the_old_root() {
 
 #[test]
 fn pivot_onto_itself() {
-    let (namespace, ctx) = world();
+    let (namespace, ctx, _alone) = world();
     drop(mount(&namespace, &ctx, "/a").expect("new root"));
     let start = find(&ctx, "/a").expect("a");
     let here = Walk { start: start.clone(), ..walk_from(&ctx.root) };
@@ -153,7 +216,7 @@ fn pivot_onto_itself() {
 
 #[test]
 fn a_less_privileged_copy_is_locked() {
-    let (namespace, ctx) = world();
+    let (namespace, ctx, _alone) = world();
     mount(&namespace, &ctx, "/a").expect("a").set_flags(MountFlags::RDONLY | MountFlags::RELATIME);
     let user = UserNamespace::initial().new_child(0, 0).expect("a user namespace");
     let fs = FsContext::new(ctx.root.clone());
@@ -167,7 +230,7 @@ fn a_less_privileged_copy_is_locked() {
         flags,
         data: b"",
     };
-    let ns = |mnt: &Arc<MountNamespace>| crate::vfs::tests::proxy(mnt.clone());
+    let ns = |mnt: &Arc<MountNamespace>| proxy(mnt.clone());
     let rw = request(b"", b"/a", MsFlags::REMOUNT.union(MsFlags::BIND).bits());
     assert_eq!(errno(mountcall::mount(&inner, &ns(&copy), &rw)), Errno::EPERM);
     let bind = request(b"/", b"/b", MsFlags::BIND.bits());
@@ -183,7 +246,7 @@ fn a_less_privileged_copy_is_locked() {
 
 #[test]
 fn a_namespace_is_bounded() {
-    let (namespace, ctx) = world();
+    let (namespace, ctx, _alone) = world();
     for _ in 1..LIMIT {
         drop(mount(&namespace, &ctx, "/a").expect("stack"));
     }
