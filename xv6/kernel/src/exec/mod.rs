@@ -14,6 +14,7 @@ use crate::error::{Errno, Result};
 use crate::mm::{AddressSpace, Limit, MapFile};
 use crate::vfs::file::OpenFlags;
 use crate::vfs::perm::{self, May, SET_GID, SET_UID};
+use crate::vfs::text::Running;
 use crate::vfs::{File, MountFlags, Walk, WalkFlags, open, walk};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -36,7 +37,7 @@ pub struct Image {
     /// The thread name: the last part of the path, at most 15 bytes.
     pub comm: Vec<u8>,
     /// The program file (the interpreter of a script), for `/proc/PID/exe`.
-    pub exe: Arc<File>,
+    pub exe: Arc<Running>,
     /// The effective user that a set-user-ID file gives; `Cred::after_exec` decides whether it does.
     pub set_uid: Option<u32>,
     /// The effective group likewise.
@@ -91,6 +92,7 @@ pub fn load(ctx: &Walk, caller: Option<&AddressSpace>, program: Program) -> Resu
     }
     let mut called = path.clone();
     let mut scripts = 0;
+    let mut exe = Running::begin(file.clone())?;
     let (program, elf) = loop {
         let program = binary(&file)?;
         let mut start = [0; script::LINE];
@@ -109,6 +111,7 @@ pub fn load(ctx: &Walk, caller: Option<&AddressSpace>, program: Program) -> Resu
         argv.splice(..1, words);
         called = interpreter.path;
         file = open_program(ctx, &called, WalkFlags::empty())?;
+        exe = Running::begin(file.clone())?;
     };
     let needed: usize = argv.iter().chain(&envp).map(|text| text.len() + 9).sum();
     if needed > argument_limit(caller) {
@@ -119,20 +122,22 @@ pub fn load(ctx: &Walk, caller: Option<&AddressSpace>, program: Program) -> Resu
             let mut name = alloc::vec![0; (range.end - range.start) as usize];
             program.read(range.start, &mut name)?;
             let end = name.iter().position(|&byte| byte == 0).ok_or(Errno::ENOEXEC)?;
-            Some(binary(&open_program(ctx, &name[..end], WalkFlags::empty())?)?)
+            // While the program is loaded nobody writes the interpreter; later it is a file like others.
+            Some(Running::begin(open_program(ctx, &name[..end], WalkFlags::empty())?)?)
         }
         None => None,
     };
+    let interpreter = loader.as_ref().map(|loader| binary(&loader.file)).transpose()?;
     let (set_uid, set_gid) = set_ids(&file)?;
     let cred = ctx.cred.after_exec(set_uid, set_gid);
     let secure =
         cred.euid != ctx.cred.euid || cred.egid != ctx.cred.egid || cred.uid != cred.euid || cred.gid != cred.egid;
     let ids = [cred.uid, cred.euid, cred.gid, cred.egid];
     let start = Start { path: &path, argv: &argv, envp: &envp, ids, secure };
-    let loaded = image::build(&program, &elf, loader.as_ref(), caller, &start)?;
+    let loaded = image::build(&program, &elf, interpreter.as_ref(), caller, &start)?;
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(&path);
     let comm = name[..name.len().min(15)].to_vec();
-    Ok(Image { space: loaded.space, entry: loaded.entry, sp: loaded.sp, comm, exe: file, set_uid, set_gid })
+    Ok(Image { space: loaded.space, entry: loaded.entry, sp: loaded.sp, comm, exe, set_uid, set_gid })
 }
 
 /// The ids that the file's mode would give, unless its mount says `nosuid`.

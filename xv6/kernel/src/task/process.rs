@@ -13,7 +13,7 @@ use super::{Pid, Task};
 use crate::cgroup::TaskCharge;
 use crate::ns::PidNamespace;
 use crate::sync::WaitQueue;
-use crate::vfs::File;
+use crate::vfs::text::Running;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -87,7 +87,7 @@ pub struct Process {
     pub(super) leader_charge: SpinLock<Option<TaskCharge>>,
     /// CPU time of ended threads, and of waited-for children.
     pub(super) spent: SpinLock<(CpuTimes, CpuTimes)>,
-    pub(super) exe: SpinLock<Option<Arc<File>>>,
+    pub(super) exe: SpinLock<Option<Arc<Running>>>,
     /// Whom it traces.
     pub(super) tracer: super::ptrace::TracerCell,
     /// Who traced its first thread, which has ended: it is told of the process's end.
@@ -306,8 +306,8 @@ impl Process {
         }
     }
 
-    /// The program file.
-    pub fn exe(&self) -> Option<Arc<File>> {
+    /// The program.
+    pub fn exe(&self) -> Option<Arc<Running>> {
         self.exe.lock().clone()
     }
 

@@ -1,10 +1,11 @@
 //! Changes of attributes: chmod, chown, utimensat, truncate, each with its permission rules.
 
-use super::inode::{Kind, Owner, SetAttr, Time};
+use super::inode::{InodeRef, Kind, Owner, SetAttr, Time};
 use super::path::Path;
 use super::perm::{self, May, SET_GID, SET_UID};
+use super::text::Writing;
 use crate::error::{Errno, Result};
-use crate::task::{Cap, Cred};
+use crate::task::{self, Cap, Cred};
 
 /// chmod(2): the owner's right. A caller outside the file's group loses the set-group-ID bit.
 pub fn chmod(path: &Path, cred: &Cred, mode: u16) -> Result<()> {
@@ -70,6 +71,7 @@ pub fn truncate(path: &Path, cred: &Cred, size: u64) -> Result<()> {
     }
     perm::may(path.inode(), cred, May::WRITE)?;
     path.mount.check_writable()?;
+    let _writing = Writing::begin(path.inode())?;
     set_size(path, cred, size)
 }
 
@@ -77,6 +79,18 @@ pub fn truncate(path: &Path, cred: &Cred, size: u64) -> Result<()> {
 pub fn set_size(path: &Path, cred: &Cred, size: u64) -> Result<()> {
     let mode = mode_after_write(&path.inode().owner()?, cred);
     path.inode().set_attr(&SetAttr { size: Some(size), mode, ..SetAttr::default() })
+}
+
+/// Before a write to `inode`: what another writes no longer runs as its owner (inode(7)).
+pub fn drop_set_id(inode: &InodeRef) -> Result<()> {
+    let owner = inode.owner()?;
+    if owner.mode & (SET_UID | SET_GID) == 0 {
+        return Ok(());
+    }
+    match mode_after_write(&owner, &task::current().cred()) {
+        None => Ok(()),
+        mode => inode.set_attr(&SetAttr { mode, ..SetAttr::default() }),
+    }
 }
 
 /// The mode a write leaves, where that differs (`CAP_FSETID` keeps set-id bits).

@@ -2,9 +2,9 @@
 //!
 //! Neither has a state of its own, so all open files share one of each: an open of a cached path allocates the `File` alone.
 
-use super::File;
 use super::file::{FileOps, OpenFlags};
 use super::inode::{DirEntry, Kind};
+use super::{File, attr};
 use crate::error::{Errno, Result};
 use crate::mm::{ReadBuf, WriteBuf};
 use alloc::sync::Arc;
@@ -47,6 +47,9 @@ impl FileOps for Regular {
     fn write(&self, file: &File, buf: &mut WriteBuf<'_>, offset: &mut u64) -> Result<usize> {
         let pages = file.inode.pages().ok_or(Errno::EIO)?;
         let flags = file.flags();
+        if buf.remaining() > 0 {
+            attr::drop_set_id(&file.inode)?;
+        }
         let moved = if flags.contains(OpenFlags::APPEND) {
             let (at, moved) = pages.append(buf)?;
             *offset = at + moved as u64;

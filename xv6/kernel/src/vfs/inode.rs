@@ -8,6 +8,7 @@
 //! changes of one directory never race, but a lookup or a read may.
 
 use super::file::{FileOps, OpenFlags};
+use super::text::Usage;
 use crate::error::{Errno, Result};
 use crate::mm::PageCache;
 use alloc::sync::Arc;
@@ -260,6 +261,10 @@ pub trait Inode: Send + Sync + Any {
     }
     /// The page cache of a regular file: the VFS reads, writes and maps through it. A file without one brings `open`.
     fn pages(&self) -> Option<Arc<PageCache>> {
+        None
+    }
+    /// Who writes this file and who runs it, where it can be written at all.
+    fn usage(&self) -> Option<&Usage> {
         None
     }
     /// Called at open(2): a file whose content is not in pages (a device, a generated file) returns its own operations.

@@ -3,6 +3,7 @@
 //! ```text
 //!   walk, open            a text becomes a Path, a Path an open File
 //!   change, attr, dirops  names come and go; attributes change
+//!   text                  who writes a program, who runs it
 //!   mount, namespace, mountcall   the tree of mounts, and the calls that change it
 //!   dentry, shrink        the cache of names
 //!   openfile, content, pipe, fifo, epoll, eventfd, anon   what a descriptor can name
@@ -45,6 +46,7 @@ mod ring;
 pub mod shrink;
 pub mod socketpair;
 pub mod superblock;
+pub mod text;
 pub mod umount;
 pub mod walk;
 

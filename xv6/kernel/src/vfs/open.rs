@@ -8,6 +8,7 @@ use super::file::{FileOps, OpenFlags};
 use super::inode::{Kind, SetAttr};
 use super::mount::MountFlags;
 use super::perm::{self, May};
+use super::text::Writing;
 use super::walk::{Last, Walk, WalkFlags, Walker, walk};
 use super::{File, Path, change, fifo};
 use crate::drivers::chr;
@@ -117,8 +118,9 @@ pub fn open_existing(ctx: &Walk, path: Path, flags: OpenFlags, check: bool) -> R
     if flags.contains(OpenFlags::NOATIME) && !perm::is_owner(&ctx.cred, &path.inode().owner()?) {
         return Err(Errno::EPERM.into());
     }
+    let writing = if writes { Writing::begin(path.inode())? } else { None };
     let ops = operations(&path, flags)?;
-    let file = File::new(path, ops, flags);
+    let file = File::counted(path, ops, flags, writing);
     if kind == Kind::File && check && flags.contains(OpenFlags::TRUNC) {
         let mode = super::attr::mode_after_write(&file.inode.owner()?, &ctx.cred);
         file.inode.set_attr(&SetAttr { size: Some(0), mode, ..SetAttr::default() })?;

@@ -8,6 +8,7 @@
 use super::census::{self, Counted};
 use super::file::{Events, FileOps, OpenFlags};
 use super::inode::{InodeRef, Kind};
+use super::text::Writing;
 use super::{Path, anon, flock, record_lock};
 use crate::error::{Errno, Result};
 use crate::mm::{ReadBuf, WriteBuf};
@@ -47,6 +48,8 @@ pub struct File {
     offset: Mutex<u64>,
     /// Counted in its mount as a writer.
     counted: bool,
+    /// And in its inode.
+    _writing: Option<Writing>,
     /// Holds a flock(2) lock.
     pub(super) flocked: AtomicBool,
     /// May hold record locks of its own (`F_OFD_SETLK`).
@@ -56,6 +59,11 @@ pub struct File {
 impl File {
     /// An open file at `path` with `ops`; permissions were checked.
     pub fn new(path: Path, ops: Arc<dyn FileOps>, flags: OpenFlags) -> Arc<File> {
+        File::counted(path, ops, flags, None)
+    }
+
+    /// As [`File::new`], with the right to write it.
+    pub(super) fn counted(path: Path, ops: Arc<dyn FileOps>, flags: OpenFlags, writing: Option<Writing>) -> Arc<File> {
         let inode = path.inode().clone();
         let counted = flags.writes() && matches!(inode.kind(), Kind::File | Kind::Directory);
         if counted {
@@ -71,6 +79,7 @@ impl File {
             flags: AtomicU32::new(kept.bits()),
             offset: Mutex::new(Rank::FileOffset, "file offset", 0),
             counted,
+            _writing: writing,
             flocked: AtomicBool::new(false),
             record_locked: AtomicBool::new(false),
         })

@@ -11,6 +11,7 @@ use crate::vfs::Dentry;
 use crate::vfs::census::{self, Counted};
 use crate::vfs::file::{FileOps, OpenFlags};
 use crate::vfs::inode::{Attr, DirEntry, FileSystem, Inode, InodeRef, Kind, NewNode, Owner, RenameMode, SetAttr};
+use crate::vfs::text::Usage;
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -29,6 +30,7 @@ pub struct Lower {
 /// An inode of an overlay.
 pub struct OverlayNode {
     _counted: Counted,
+    usage: Usage,
     pub(super) fs: Arc<Overlay>,
     pub(super) ino: u64,
     kind: Kind,
@@ -101,6 +103,7 @@ impl Overlay {
         let state = State { upper, upper_ino, parent: parent.cloned(), name: name.into(), unlinked: false };
         let made = Arc::new_cyclic(|this| OverlayNode {
             _counted: census::INODES.count(),
+            usage: Usage::new(),
             this: this.clone(),
             fs: self.clone(),
             ino,
@@ -286,6 +289,10 @@ impl Inode for OverlayNode {
         let mut names = self.real().list_xattrs()?;
         names.retain(|name| !name.starts_with(b"trusted.overlay."));
         Ok(names)
+    }
+
+    fn usage(&self) -> Option<&Usage> {
+        Some(&self.usage)
     }
 
     fn fs(&self) -> Arc<dyn FileSystem> {

@@ -64,7 +64,7 @@ pub static THREAD: &[Row] = &[
 ];
 
 fn exe(view: &View) -> Result<Path> {
-    Ok(view.process()?.exe().ok_or(Errno::ENOENT)?.path.clone())
+    Ok(view.process()?.exe().ok_or(Errno::ENOENT)?.file.path.clone())
 }
 
 fn cwd(view: &View) -> Result<Path> {

@@ -10,6 +10,7 @@ use crate::error::{Errno, Result};
 use crate::mm::{PageCache, PageSource};
 use crate::vfs::census::{self, Counted};
 use crate::vfs::inode::{Attr, DirEntry, FileSystem, Inode, InodeRef, Kind, NewNode, Owner, RenameMode, SetAttr, Time};
+use crate::vfs::text::Usage;
 use crate::vfs::{anon, now};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -45,6 +46,7 @@ enum Body {
 /// An inode in memory.
 pub struct TmpInode {
     _counted: Counted,
+    usage: Usage,
     fs: Weak<TmpFs>,
     ino: u64,
     dev: u64,
@@ -70,6 +72,7 @@ impl TmpInode {
         };
         Arc::new_cyclic(|this: &Weak<TmpInode>| TmpInode {
             _counted: census::INODES.count(),
+            usage: Usage::new(),
             fs: Arc::downgrade(fs),
             ino,
             dev: fs.dev(),
@@ -335,6 +338,10 @@ impl Inode for TmpInode {
 
     fn list_xattrs(&self) -> Result<Vec<Vec<u8>>> {
         Ok(self.meta.lock().xattrs.keys().map(|name| name.to_vec()).collect())
+    }
+
+    fn usage(&self) -> Option<&Usage> {
+        Some(&self.usage)
     }
 
     fn fs(&self) -> Arc<dyn FileSystem> {

@@ -8,6 +8,7 @@ use crate::error::{Errno, Result};
 use crate::mm::PageCache;
 use crate::vfs::census::{self, Counted};
 use crate::vfs::inode::{Attr, DirEntry, FileSystem, Inode, InodeRef, Kind, NewNode, Owner, RenameMode, SetAttr, Time};
+use crate::vfs::text::Usage;
 use alloc::collections::BTreeSet;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -38,6 +39,7 @@ struct Meta {
 /// An inode in use.
 pub struct XvInode {
     _counted: Counted,
+    usage: Usage,
     pub(super) fs: Arc<XvFs>,
     pub(super) ino: Ino,
     kind: Kind,
@@ -79,6 +81,7 @@ impl XvInode {
     pub(super) fn new(fs: Arc<XvFs>, stat: &Stat) -> Arc<XvInode> {
         Arc::new_cyclic(|this: &Weak<XvInode>| XvInode {
             _counted: census::INODES.count(),
+            usage: Usage::new(),
             fs,
             ino: stat.ino,
             kind: kind(stat.kind),
@@ -300,6 +303,10 @@ impl Inode for XvInode {
         let mut names = Vec::new();
         self.fs.lock().list_xattr(self.ino, &mut |name| names.push(name.to_vec())).map_err(failed)?;
         Ok(names)
+    }
+
+    fn usage(&self) -> Option<&Usage> {
+        Some(&self.usage)
     }
 
     fn fs(&self) -> Arc<dyn FileSystem> {
