@@ -2,15 +2,16 @@
 //! `WHAT<TAB>RESULT`, so that a test reads what a person would see.
 //!
 //! `escape.rs` tries to leave the root folder, `errno.rs` makes one system call and names its errno, `load.rs` uses resources
-//! up, `bomb.rs` does so by the number, `fuzz.rs` makes wild calls, `exec.rs` executes damaged programs, `spaces.rs` looks whether memory is each
-//! process's own, `stress.rs` does everything at once, `synced.rs` changes files durably, `bench.rs` measures; this file reads the command line and
-//! has the small ones.
+//! up, `bomb.rs` does so by the number, `full.rs` a disk's, `fuzz.rs` makes wild calls, `exec.rs` executes damaged programs, `spaces.rs` looks whether
+//! memory is each process's own, `stress.rs` does everything at once, `synced.rs` changes files durably, `bench.rs` measures; this file reads the
+//! command line and has the small ones.
 
 mod bench;
 mod bomb;
 mod errno;
 mod escape;
 mod exec;
+mod full;
 mod fuzz;
 mod load;
 mod spaces;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use user::{Args, Failure, Out};
 
 const USAGE: &str = "probe ids | signal PID [SIGNAL] | open PATH | escape [DIR] | chroot-escape [DIR] | fchdir-escape [DIR] | \
-proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | tables SIZE | fill PATH [--remove] | spin [SECONDS] | \
+proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | tables SIZE | fill PATH [--remove] | full DIR [--keep] | spin [SECONDS] | \
 threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs INODES] [--keep] | fuzz [--calls N] [--seed S] [--from BATCH] [--any-kernel] | \
 exec [--runs N] [--seed S] [--program FILE] | spaces [ROUNDS] | \
 stress [--seconds N] [--seed S] [--workers N] [--in DIR]... [KIND]... | synced DIR STEPS SEED | bench [--list] [NAME...]";
@@ -67,6 +68,7 @@ fn body(args: &mut Args, out: &mut Out) -> Result<u8, Failure> {
         ("fill", [path, remove @ ..]) if matches!(remove, [] | ["--remove"]) => {
             load::fill(path, !remove.is_empty(), out)
         }
+        ("full", [dir, keep @ ..]) if matches!(keep, [] | ["--keep"]) => full::run(dir, !keep.is_empty(), out),
         ("spin", []) => load::spin(None),
         ("spin", [seconds]) => load::spin(Some(number(args, seconds))),
         ("threads", [count]) => load::threads(number(args, count), out),
