@@ -1,9 +1,77 @@
-//! Damaged volumes: whatever bytes are flipped, check and mount end without a panic, and so does use of what mounts.
+//! Damaged volumes: whatever bytes are flipped, check and mount end without a panic, and so does use of what mounts. That they end is
+//! looked at, too: a [`Bounded`] disk is not read for ever, and a round that reads nothing has its time ([`within`]).
+//! `XV6_DAMAGE_ROUNDS` multiplies the rounds.
 
 mod common;
 
 use common::{DIR, FILE, Rng, mount, symlink, volume};
-use xv6fs::{BLOCK_SIZE, FormatOptions, Fs, Kind, MemDisk, MountOptions, ROOT_INO, RenameFlags};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+use xv6fs::{BLOCK_SIZE, Disk, FormatOptions, Fs, Kind, MemDisk, MountOptions, ROOT_INO, RenameFlags};
+
+/// Requests that a round may make; the busiest of 24,000 makes less than a tenth of them.
+const REQUESTS: u64 = 100_000;
+
+/// How long a round may take: milliseconds, but on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A disk that is asked only so often.
+struct Bounded {
+    disk: MemDisk,
+    left: u64,
+}
+
+impl Bounded {
+    fn new(disk: MemDisk) -> Bounded {
+        Bounded { disk, left: REQUESTS }
+    }
+
+    fn count(&mut self) {
+        self.left = self.left.checked_sub(1).expect("a round that does not go on for ever");
+    }
+}
+
+impl Disk for Bounded {
+    fn blocks(&self) -> u64 {
+        self.disk.blocks()
+    }
+    fn read(&mut self, block: u64, buf: &mut [u8]) -> xv6fs::Result<()> {
+        self.count();
+        self.disk.read(block, buf)
+    }
+    fn write(&mut self, block: u64, buf: &[u8]) -> xv6fs::Result<()> {
+        self.count();
+        self.disk.write(block, buf)
+    }
+    fn flush(&mut self) -> xv6fs::Result<()> {
+        self.count();
+        self.disk.flush()
+    }
+}
+
+/// Runs a round, which is to end soon.
+fn within<R: Send + 'static>(what: String, round: impl FnOnce() -> R + Send + 'static) -> R {
+    let (done, end) = channel();
+    let thread = std::thread::spawn(move || drop(done.send(round())));
+    match end.recv_timeout(PATIENCE) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("{what} goes on for ever"),
+        Err(RecvTimeoutError::Disconnected) => std::panic::resume_unwind(thread.join().expect_err("a panic")),
+    }
+}
+
+/// How many rounds, of `rounds` as a rule.
+fn rounds(rounds: u64) -> u64 {
+    let times = std::env::var("XV6_DAMAGE_ROUNDS").ok().map_or(1, |times| times.parse().expect("a number"));
+    rounds * times
+}
+
+/// One round: what the check says, then what use of the volume does. How many problems there were.
+fn round(disk: MemDisk, seed: u64) -> usize {
+    let report = xv6fs::check(&mut Bounded::new(disk.clone())).expect("check reports, it does not fail");
+    exercise(disk, &mut Rng(seed));
+    report.problems.len()
+}
 
 /// A small volume with something of everything, the log not empty.
 fn rich_volume() -> MemDisk {
@@ -34,7 +102,10 @@ fn rich_volume() -> MemDisk {
 
 /// Uses a volume, whatever it says.
 fn exercise(disk: MemDisk, rng: &mut Rng) {
-    let Ok(mut fs) = Fs::mount(disk, &MountOptions { cache_blocks: 40, ..MountOptions::default() }) else { return };
+    let Ok(mut fs) = Fs::mount(Bounded::new(disk), &MountOptions { cache_blocks: 40, ..MountOptions::default() })
+    else {
+        return;
+    };
     let mut todo = vec![(ROOT_INO, 0)];
     let mut met = Vec::new();
     while let Some((ino, depth)) = todo.pop() {
@@ -95,10 +166,11 @@ fn flipped_bytes_do_no_harm() {
     let live: Vec<usize> = (0..blocks).filter(is_meta).collect();
     let mut noticed = 0;
     let mut rng = Rng(5);
-    for round in 0..600 {
+    let count = rounds(600);
+    for number in 0..count {
         let mut disk = good.clone();
         // Keep the log from healing what is damaged, most of the time.
-        if round % 8 != 0 {
+        if number % 8 != 0 {
             disk.bytes_mut()[2 * BLOCK_SIZE..3 * BLOCK_SIZE].fill(0);
         }
         for _ in 0..=rng.below(6) {
@@ -116,18 +188,18 @@ fn flipped_bytes_do_no_harm() {
             };
             disk.bytes_mut()[block * BLOCK_SIZE + at as usize] ^= value;
         }
-        let report = xv6fs::check(&mut disk).expect("check reports, it does not fail");
-        noticed += usize::from(!report.problems.is_empty());
-        exercise(disk, &mut rng);
+        let seed = rng.next();
+        let problems = within(format!("round {number}"), move || round(disk, seed));
+        noticed += u64::from(problems > 0);
     }
-    assert!(noticed > 200, "the check notices damage ({noticed} of 600)");
+    assert!(noticed > count / 3, "the check notices damage ({noticed} of {count})");
 }
 
 #[test]
 fn random_blocks_do_no_harm() {
     let good = rich_volume();
     let mut rng = Rng(6);
-    for _ in 0..60 {
+    for number in 0..rounds(60) {
         let mut disk = good.clone();
         disk.bytes_mut()[2 * BLOCK_SIZE..3 * BLOCK_SIZE].fill(0);
         // Any block but the first two becomes a copy of another one, or noise.
@@ -139,8 +211,8 @@ fn random_blocks_do_no_harm() {
             };
             disk.bytes_mut()[to * BLOCK_SIZE..][..BLOCK_SIZE].copy_from_slice(&bytes);
         }
-        xv6fs::check(&mut disk).expect("check reports, it does not fail");
-        exercise(disk, &mut rng);
+        let seed = rng.next();
+        within(format!("round {number}"), move || round(disk, seed));
     }
 }
 
