@@ -183,12 +183,27 @@ impl Dentry {
             Err(error) if error.errno == Errno::ENOENT => None,
             Err(error) => return Err(error),
         };
+        if let Some(inode) = found.as_ref().filter(|inode| inode.kind() == Kind::Directory) {
+            self.check_below(inode)?;
+        }
         let keep = !self.tree.volatile || found.as_ref().is_some_and(|inode| inode.revalidate());
         let child = Arc::new(Dentry::new(Some(self.clone()), Arc::from(name), found, self.tree.clone()));
         if keep {
             self.insert(child.clone());
         }
         Ok(child)
+    }
+
+    /// `ELOOP` if the directory `inode` is this one or lies above it, as on a damaged volume: nobody is to walk in a circle, as in Linux.
+    fn check_below(self: &Arc<Self>, inode: &InodeRef) -> Result<()> {
+        let mut at = Some(self.clone());
+        while let Some(dentry) = at {
+            if Arc::ptr_eq(dentry.inode(), inode) {
+                return Err(Errno::ELOOP.during("looking up a directory that contains itself"));
+            }
+            at = dentry.parent();
+        }
+        Ok(())
     }
 
     /// The cached child, if there is one and it still stands.
