@@ -3,15 +3,22 @@
 //! [`write`] puts files on a new volume through `fatfs`, with fixed times and a fixed serial number, so that equal files
 //! give equal volumes. [`read`] takes them off again. `fatfs` 0.3 writes long-name entries before `.` and `..`, which
 //! fsck.fat rightly calls wrong, and numbers the root in `..`, where 0 belongs; [`mend`] puts both right in a pass over the
-//! finished volume.
+//! finished volume. Nor does it notice that it goes round in circles on a damaged volume: [`verify`] looks first.
+
+#[cfg(test)]
+mod tests;
+mod verify;
 
 use crate::error::{Context, Error, Result};
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{Cursor, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use verify::{SLOT, Seen, Shape, first_cluster, is_dot, verify};
+
+pub use verify::is_fat32;
 
 /// The volume's label.
 const LABEL: [u8; 11] = *b"XV6IMAGES  ";
@@ -19,8 +26,6 @@ const LABEL: [u8; 11] = *b"XV6IMAGES  ";
 const CLUSTER: u64 = 4096;
 /// FAT32 begins at 65525 clusters; a few more are on the safe side of every tool's arithmetic.
 const MIN_CLUSTERS: u64 = 65_600;
-/// The size of a directory entry.
-const SLOT: usize = 32;
 
 /// Writes `files` (path and contents) to a new volume at `path`.
 ///
@@ -75,72 +80,18 @@ fn save(path: &Path, volume: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The shape of a FAT32 volume, from its boot sector.
-struct Shape {
-    cluster: usize,
-    table: usize,
-    data: usize,
-    root: u32,
-}
-
-impl Shape {
-    fn of(volume: &[u8]) -> Result<Self> {
-        let number = |at: usize, len: usize| {
-            let bytes = volume.get(at..at + len).unwrap_or_default();
-            bytes.iter().rev().fold(0usize, |value, byte| value << 8 | usize::from(*byte))
-        };
-        if !is_fat32(volume) {
-            return Err(Error::new("boot sector", "not FAT32"));
-        }
-        let sector = number(11, 2);
-        let table = number(14, 2) * sector;
-        let data = table + number(16, 1) * number(36, 4) * sector;
-        Ok(Self { cluster: number(13, 1) * sector, table, data, root: number(44, 4) as u32 })
-    }
-
-    /// Where the chain from `first` lies in the volume.
-    fn chain(&self, volume: &[u8], first: u32) -> Vec<usize> {
-        let mut places = Vec::new();
-        let mut cluster = first;
-        while (2..0x0fff_fff7).contains(&cluster) && places.len() < volume.len() / self.cluster {
-            places.push(self.data + (cluster as usize - 2) * self.cluster);
-            let at = self.table + cluster as usize * 4;
-            let Some(next) = volume.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()) else { break };
-            cluster = u32::from_le_bytes(next) & 0x0fff_ffff;
-        }
-        places
-    }
-}
-
-/// Whether these first bytes are those of a FAT32 volume.
-pub fn is_fat32(start: &[u8]) -> bool {
-    start.get(510..512) == Some(&[0x55, 0xaa]) && start.get(82..87) == Some(b"FAT32")
-}
-
-/// The first cluster of what a directory entry names.
-fn first_cluster(slot: &[u8; SLOT]) -> u32 {
-    u32::from_le_bytes([slot[26], slot[27], slot[20], slot[21]])
-}
-
 /// Removes the long-name entries before `.` and `..` in every directory; a `..` that means the root becomes cluster 0.
 fn mend(volume: &mut [u8]) -> Result<()> {
     let shape = Shape::of(volume)?;
     let mut todo = vec![shape.root];
-    let mut seen = BTreeSet::new();
+    let mut seen = Seen::default();
     while let Some(first) = todo.pop() {
-        if !seen.insert(first) {
-            continue;
-        }
-        let places = shape.chain(volume, first);
-        let mut slots: Vec<[u8; SLOT]> = Vec::new();
-        for place in &places {
-            let cluster = volume.get(*place..place + shape.cluster).unwrap_or_default();
-            slots.extend(cluster.chunks_exact(SLOT).filter_map(|slot| <[u8; SLOT]>::try_from(slot).ok()));
-        }
-        let total = slots.len();
+        let places = shape.chain(volume, first, &mut seen)?;
+        let slots = shape.slots(volume, &places);
+        let total = places.len() * (shape.cluster / SLOT);
         let mut kept: Vec<[u8; SLOT]> = Vec::new();
-        for mut slot in slots.into_iter().take_while(|slot| slot[0] != 0) {
-            let is_dot = slot[..11] == *b".          " || slot[..11] == *b"..         ";
+        for mut slot in slots {
+            let is_dot = is_dot(&slot);
             while is_dot && kept.last().is_some_and(|last| last[11] == 0x0f) {
                 kept.pop();
             }
@@ -169,27 +120,31 @@ fn mend(volume: &mut [u8]) -> Result<()> {
 /// # Errors
 /// No FAT volume, or a damaged one.
 pub fn read(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut file = File::open(path).about(path.display())?;
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(0)).about(path.display())?;
-    file.read_to_end(&mut bytes).about(path.display())?;
-    let fs = FileSystem::new(Cursor::new(bytes), FsOptions::new()).about(path.display())?;
+    files(&mut std::fs::read(path).about(path.display())?).about(path.display())
+}
+
+fn files(volume: &mut [u8]) -> Result<Vec<(String, Vec<u8>)>> {
+    verify(volume)?;
+    let fs = FileSystem::new(Cursor::new(volume), FsOptions::new()).about("FAT32 volume")?;
     let mut files = Vec::new();
     let mut todo = vec![(String::new(), fs.root_dir())];
     while let Some((at, dir)) = todo.pop() {
         for entry in dir.iter() {
-            let entry = entry.about(format_args!("{}: /{at}", path.display()))?;
+            let entry = entry.about(format_args!("/{at}"))?;
             let name = entry.file_name();
             let here = format!("{at}{name}");
             if name == "." || name == ".." {
                 continue;
+            }
+            if name.is_empty() || name.contains('/') {
+                return Err(Error::new(format_args!("/{at}"), "damaged: a name that is none"));
             }
             if entry.is_dir() {
                 files.push((format!("{here}/"), Vec::new()));
                 todo.push((format!("{here}/"), entry.to_dir()));
             } else {
                 let mut contents = Vec::new();
-                entry.to_file().read_to_end(&mut contents).about(format_args!("{}: /{here}", path.display()))?;
+                entry.to_file().read_to_end(&mut contents).about(format_args!("/{here}"))?;
                 files.push((here, contents));
             }
         }

@@ -3,8 +3,9 @@
 use crate::disk::FileDisk;
 use crate::error::{Context, Error, Result};
 use crate::tree::{Entry, Node, Tree, join, normalize};
+use std::collections::BTreeSet;
 use std::path::Path;
-use xv6fs::{FormatOptions, Fs, Ino, Kind, MountOptions, NewNode, ROOT_INO, Report};
+use xv6fs::{BLOCK_SIZE, Disk, FormatOptions, Fs, Ino, Kind, MountOptions, NewNode, ROOT_INO, Report};
 
 /// Bytes moved per call.
 const CHUNK: usize = 1 << 20;
@@ -84,38 +85,72 @@ pub fn read(path: &Path, from: &str) -> Result<Tree> {
         Kind::Dir => "",
         _ => from.rsplit('/').next().unwrap_or_default(),
     };
-    collect(&mut fs, ino, at, &mut tree).about(path.display())?;
+    let left = fs.disk().blocks().saturating_mul(BLOCK_SIZE as u64 * SPARSE);
+    let mut walk = Walk { fs: &mut fs, tree: &mut tree, met: BTreeSet::new(), left };
+    walk.collect(ino, at).about(path.display())?;
     Ok(tree)
 }
 
-fn collect(fs: &mut Fs<FileDisk>, ino: Ino, at: &str, tree: &mut Tree) -> Result<()> {
-    let here = format!("/{at}");
-    let stat = fs.stat(ino).about(&here)?;
-    let (major, minor) = ((stat.rdev >> 8 & 0xfff) as u32, (stat.rdev & 0xff | stat.rdev >> 12 & 0xfff00) as u32);
-    let node = match stat.kind {
-        Kind::Dir => Node::Dir,
-        Kind::File => Node::File(contents(fs, ino, stat.size).about(&here)?.into()),
-        Kind::Symlink => Node::Symlink(String::from_utf8_lossy(&fs.read_link(ino).about(&here)?).into_owned()),
-        Kind::CharDev => Node::CharDevice(major, minor),
-        Kind::BlockDev => Node::BlockDevice(major, minor),
-        Kind::Fifo => Node::Fifo,
-        Kind::Socket => return Ok(()),
-    };
-    tree.put(at, Entry { node, mode: stat.mode, uid: stat.uid, gid: stat.gid })?;
-    if stat.kind == Kind::Dir {
-        let mut children = Vec::new();
-        let mut each = |entry: xv6fs::DirEntry<'_>| {
-            if entry.name != b"." && entry.name != b".." {
-                children.push((String::from_utf8_lossy(entry.name).into_owned(), entry.ino));
-            }
-            true
-        };
-        fs.read_dir(ino, 0, &mut each).about(&here)?;
-        for (name, child) in children {
-            collect(fs, child, &join(at, &name), tree)?;
+/// How many times as much as it can hold a disk may show, by the holes of its files, before it counts as damaged.
+const SPARSE: u64 = 8;
+
+/// A disk on its way into a tree. It may be damaged: directories may be inside themselves, sizes be anything.
+struct Walk<'a> {
+    fs: &'a mut Fs<FileDisk>,
+    tree: &'a mut Tree,
+    /// The directories so far.
+    met: BTreeSet<Ino>,
+    /// Bytes of contents that may come yet.
+    left: u64,
+}
+
+impl Walk<'_> {
+    fn collect(&mut self, ino: Ino, at: &str) -> Result<()> {
+        let mut todo = vec![(at.to_owned(), ino)];
+        while let Some((at, ino)) = todo.pop() {
+            self.one(ino, &at, &mut todo)?;
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Takes one inode; what is in a directory comes `todo`.
+    fn one(&mut self, ino: Ino, at: &str, todo: &mut Vec<(String, Ino)>) -> Result<()> {
+        let here = format!("/{at}");
+        let damaged = |what: &str| Error::new(&here, format_args!("damaged: {what}"));
+        let stat = self.fs.stat(ino).about(&here)?;
+        let (major, minor) = ((stat.rdev >> 8 & 0xfff) as u32, (stat.rdev & 0xff | stat.rdev >> 12 & 0xfff00) as u32);
+        let node = match stat.kind {
+            Kind::Dir if !self.met.insert(ino) => return Err(damaged("a directory in two places")),
+            Kind::Dir => Node::Dir,
+            Kind::File => {
+                self.left = self.left.checked_sub(stat.size).ok_or_else(|| damaged("more than the disk can hold"))?;
+                Node::File(contents(self.fs, ino, stat.size).about(&here)?.into())
+            }
+            Kind::Symlink => Node::Symlink(String::from_utf8_lossy(&self.fs.read_link(ino).about(&here)?).into_owned()),
+            Kind::CharDev => Node::CharDevice(major, minor),
+            Kind::BlockDev => Node::BlockDevice(major, minor),
+            Kind::Fifo => Node::Fifo,
+            Kind::Socket => return Ok(()),
+        };
+        self.tree.put(at, Entry { node, mode: stat.mode, uid: stat.uid, gid: stat.gid })?;
+        if stat.kind == Kind::Dir {
+            let mut proper = true;
+            // `.` and `..` are inodes, and come first.
+            let mut each = |entry: xv6fs::DirEntry<'_>| {
+                if entry.next > 2 {
+                    // A name that leads elsewhere must not come to the host.
+                    proper &= ![&b""[..], b".", b".."].contains(&entry.name) && !entry.name.contains(&b'/');
+                    todo.push((join(at, &String::from_utf8_lossy(entry.name)), entry.ino));
+                }
+                true
+            };
+            self.fs.read_dir(ino, 0, &mut each).about(&here)?;
+            if !proper {
+                return Err(damaged("a name that is none"));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn contents(fs: &mut Fs<FileDisk>, ino: Ino, size: u64) -> xv6fs::Result<Vec<u8>> {
