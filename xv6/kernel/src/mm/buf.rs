@@ -137,12 +137,13 @@ impl<'a> ReadBuf<'a> {
         let zero = Frame::zero_page();
         let mut put = 0;
         while put < len && self.remaining > 0 {
-            match self.put_frame(&zero, 0, (len - put).min(frame::SIZE)) {
-                Ok(moved) => put += moved,
+            let moved = match self.put_frame(&zero, 0, (len - put).min(frame::SIZE)) {
+                Ok(moved) => moved,
                 Err(error) if put == 0 => return Err(error),
                 Err(_) => break,
-            }
-            if crate::task::breathe_after(put) {
+            };
+            put += moved;
+            if crate::task::breathe_after(put, moved) {
                 break;
             }
         }

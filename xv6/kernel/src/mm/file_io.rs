@@ -30,7 +30,7 @@ impl PageCache {
                 Err(_) => break,
             };
             done += moved;
-            if moved < len || task::breathe_after(done) {
+            if moved < len || task::breathe_after(done, moved) {
                 break;
             }
         }
@@ -71,7 +71,7 @@ impl PageCache {
                 Ok(moved) => {
                     done += moved;
                     self.size.fetch_max(at + moved as u64, Ordering::AcqRel);
-                    if moved < len || task::breathe_after(done) {
+                    if moved < len || task::breathe_after(done, moved) {
                         break;
                     }
                 }

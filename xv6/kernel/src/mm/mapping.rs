@@ -5,6 +5,7 @@ use super::fault::STACK_GAP;
 use super::space::Layout;
 use super::{Access, AddressSpace, Content, Limit, PageCache, Place, Prot};
 use crate::error::{Errno, Result};
+use crate::task;
 use alloc::vec::Vec;
 use core::ops::Range;
 use hal::frame::{self, SIZE as PAGE};
@@ -209,7 +210,8 @@ impl AddressSpace {
         Ok(removed)
     }
 
-    /// Faults in the pages of a range (`MAP_POPULATE`, `MADV_POPULATE_*`, mlock(2)) as far as it goes; errors end it silently.
+    /// Faults in the pages of a range (`MAP_POPULATE`, `MADV_POPULATE_*`, mlock(2)) as far as it goes, or until the caller is about to die: the
+    /// range may be as large as the address space.
     pub fn populate(&self, addr: usize, len: usize, access: Access) -> core::result::Result<(), super::FaultError> {
         for page in (addr..addr.saturating_add(len)).step_by(PAGE) {
             let stores = self
@@ -219,8 +221,8 @@ impl AddressSpace {
                 .find(page)
                 .is_some_and(|area| area.prot.contains(Prot::WRITE) && !area.is_shared());
             self.handle_fault(page, if stores { Access::Write } else { access })?;
-            if page % (64 * PAGE) == 0 {
-                hal::cpu::poll_interrupts();
+            if page % (64 * PAGE) == 0 && task::breathe_or_stop() {
+                break;
             }
         }
         Ok(())

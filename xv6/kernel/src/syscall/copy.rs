@@ -6,6 +6,7 @@ use super::at::offset;
 use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::{ReadBuf, WriteBuf, user};
+use crate::task;
 use crate::task::signal::{self, Signal};
 use crate::vfs::File;
 use crate::vfs::file::OpenFlags;
@@ -77,12 +78,15 @@ fn copy(from: &mut Side<'_>, to: &mut Side<'_>, len: usize) -> Result<usize> {
         }
         let mut written = 0;
         let mut failed = None;
-        while written < read && failed.is_none() {
+        let mut dying = false;
+        while written < read && failed.is_none() && !dying {
             match to.write(&bytes[written..read]) {
                 Ok(0) => break,
                 Ok(moved) => written += moved,
                 Err(error) => failed = Some(error),
             }
+            // Some take only a few bytes at a time: an eventfd eight.
+            dying = task::breathe_or_stop();
         }
         done += written;
         // A device's offset may stay where it is, whatever was read.
@@ -95,7 +99,7 @@ fn copy(from: &mut Side<'_>, to: &mut Side<'_>, len: usize) -> Result<usize> {
         match failed {
             Some(error) if done == 0 => return Err(error),
             Some(_) => break,
-            None if written < read => break,
+            None if written < read || dying => break,
             None => {}
         }
     }

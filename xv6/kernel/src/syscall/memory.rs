@@ -5,6 +5,7 @@
 use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::{Access, AddressSpace, Advice, Content, FaultError, MapFile, Move, Place, Prot, Request, user};
+use crate::task;
 use crate::vfs::MountFlags;
 use crate::vfs::file::OpenFlags;
 use alloc::sync::Arc;
@@ -157,8 +158,15 @@ fn mincore(call: &mut Call<'_>) -> Result<usize> {
     if !addr.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL.during("mincore"));
     }
-    if len > 0 {
-        user::write_bytes(vec, &space(call)?.resident(addr, len)?)?;
+    // Page by page of the answer: the range may be as large as the address space.
+    let piece = PAGE * PAGE;
+    for done in (0..len).step_by(piece) {
+        let at = addr.checked_add(done).ok_or(Errno::ENOMEM)?;
+        let answer = space(call)?.resident(at, piece.min(len - done))?;
+        user::write_bytes(vec.wrapping_add(done / PAGE), &answer)?;
+        if task::breathe_or_stop() {
+            break;
+        }
     }
     Ok(0)
 }

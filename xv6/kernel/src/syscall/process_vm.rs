@@ -77,7 +77,7 @@ fn copy(call: &mut Call<'_>, writes: bool) -> Result<usize> {
         total += moved;
         ours.done += moved;
         theirs.done += moved;
-        if moved < piece.len() || task::breathe_after(total) {
+        if moved < piece.len() || task::breathe_after(total, moved) {
             break;
         }
     }

@@ -43,14 +43,19 @@ impl Expire for Alarm {
             // An expired entry is out of its queue already: dropping the handle does nothing more.
             let due = real.timer.take().map(|timer| timer.deadline());
             if let (Some(due), true) = (due, real.interval != 0) {
-                let now = hal::time::now_ns();
-                let missed = now.saturating_sub(due) / real.interval;
-                let next = due + real.interval * (missed + 1);
+                let next = next_due(due, real.interval, hal::time::now_ns());
                 real.timer = Some(Timer::call(next, self.clone()));
             }
         }
         signal::send_to_process(&process, Signal::ALRM);
     }
+}
+
+/// When a timer that was due at `due` and has an interval, not 0, rings next: later than `now`, in step with what was missed. An interval may be
+/// as long as time itself.
+fn next_due(due: u64, interval: u64, now: u64) -> u64 {
+    let missed = now.saturating_sub(due) / interval;
+    due.saturating_add(interval.saturating_mul(missed + 1))
 }
 
 impl Timers {
@@ -82,5 +87,18 @@ impl Timers {
         let timer = real.timer.take();
         drop(real);
         drop(timer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_due;
+
+    #[test]
+    fn the_next_ring_is_in_step_and_never_wraps() {
+        assert_eq!(next_due(100, 10, 100), 110);
+        assert_eq!(next_due(100, 10, 125), 130);
+        assert_eq!(next_due(100, u64::MAX, 125), u64::MAX);
+        assert_eq!(next_due(100, u64::MAX / 2, u64::MAX - 1), u64::MAX);
     }
 }

@@ -62,11 +62,19 @@ pub fn signal_pending_current() -> bool {
 /// Bytes moved in one system call between two looks at what else waits.
 const BREATH: usize = 64 * hal::frame::SIZE;
 
-/// For loops that move many bytes, page by page: [`breathe`]s now and then as `done` grows. True if the thread is about to die and should stop.
-pub fn breathe_after(done: usize) -> bool {
-    if done == 0 || !done.is_multiple_of(BREATH) {
-        return false;
-    }
+/// For loops that move many bytes: [`breathe`]s now and then as `done` grows, by `moved` just now. True if the thread is about to die and
+/// should stop.
+pub fn breathe_after(done: usize, moved: usize) -> bool {
+    passes_mark(done, moved) && breathe_or_stop()
+}
+
+/// A piece may be of any size: what counts is that it passes a multiple of [`BREATH`], not that it ends there.
+fn passes_mark(done: usize, moved: usize) -> bool {
+    (done - moved) / BREATH != done / BREATH
+}
+
+/// For long loops: [`breathe`]s. True if the thread is about to die and should stop.
+pub fn breathe_or_stop() -> bool {
     breathe();
     let mut dies = false;
     with_current(|task| dies = fatal_signal_pending(task));
@@ -87,4 +95,18 @@ pub(crate) fn kernel_process() -> &'static Arc<Process> {
         Process::new(pid, Weak::new(), group, rlimit::Limits::default(), 0)
     });
     &KERNEL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BREATH, passes_mark};
+
+    #[test]
+    fn pieces_of_any_size_pass_the_mark() {
+        for piece in [3, 8, 4096, BREATH, BREATH + 1] {
+            let passed = (1..).map(|count| count * piece).take_while(|&done| done <= 4 * BREATH + piece);
+            let marks = passed.filter(|&done| passes_mark(done, piece)).count();
+            assert!((3..=5).contains(&marks), "{piece}: {marks}");
+        }
+    }
 }
