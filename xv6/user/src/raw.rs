@@ -1,8 +1,8 @@
 //! The calls that no crate offers as safe functions: a signal's disposition, fork(2), reboot(2) with an argument, the kernel's log,
-//! ptrace(2), and the wild calls of `probe fuzz` and `conform`; and the programs' allocator.
+//! ptrace(2); in `expendable.rs` the wild calls of `probe fuzz` and `conform`, in `arena.rs` the programs' allocator.
 //!
-//! This file and its parts `raw/arena.rs` and `raw/expendable.rs` are the ones of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`],
-//! [`WildCall`]. Neighbours: `sh`, `conductor`, `probe` and `conform` (single-threaded when they call), `init`.
+//! This file and its parts `raw/arena.rs` and `raw/expendable.rs` are the ones of the user programs with `unsafe`. Key types: [`Disposition`], [`Forked`].
+//! Neighbours: `sh`, `conductor`, `probe` and `conform` (single-threaded when they call), `init`.
 #![expect(
     unsafe_code,
     reason = "sigaction, fork, RESTART2, klogctl, ptrace, wild calls and an allocator have no safe wrapper; each is checked here"
@@ -190,31 +190,4 @@ pub fn trace_read(tid: i32, what: TraceRead) -> io::Result<TraceBytes> {
     // SAFETY: the kernel writes 128 bytes at most: `size`, a `siginfo_t`, or a word.
     let result = unsafe { libc::syscall(libc::SYS_ptrace, number, i64::from(tid), size, bytes.as_mut_ptr()) };
     if result >= 0 { Ok(bytes) } else { Err(io::Error::last_os_error()) }
-}
-
-/// A system call: its number and its arguments.
-pub type WildCall = (i64, [usize; 6]);
-
-/// How often a wild call that blocks is interrupted, in microseconds.
-const NUDGE: i64 = 5_000;
-
-/// Makes system calls with any arguments in a child made for it, until `next` gives none; the child then exits with status 0.
-/// Whatever the calls destroy is the child's; what they could do to others, `next` must not ask for.
-pub fn wild_calls(next: &mut dyn FnMut() -> Option<WildCall>) -> io::Result<Pid> {
-    match fork()? {
-        Forked::Parent(child) => Ok(child),
-        Forked::Child => {
-            set_signal(libc::SIGALRM, Disposition::Catch)?;
-            let every = libc::timeval { tv_sec: 0, tv_usec: NUDGE };
-            let timer = libc::itimerval { it_interval: every, it_value: every };
-            // SAFETY: the timer is read during the call only.
-            unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) };
-            while let Some((number, [a, b, c, d, e, f])) = next() {
-                // SAFETY: nothing can be promised of such a call, and nothing needs to be: it may break this process's memory, which
-                // nobody else shares (the fork copied it) and which ends with this loop, or with the fault that follows.
-                unsafe { libc::syscall(number, a, b, c, d, e, f) };
-            }
-            std::process::exit(0)
-        }
-    }
 }

@@ -2,10 +2,10 @@
 //!
 //! [`sacrifice`] makes such a process, a fork of its caller, and only there the other functions work: nothing can be promised of
 //! a wild call, and nothing needs to be, since what it may break is a copy that nobody shares and that ends soon. Key type:
-//! [`Caught`], what a signal's handler was told. Neighbours: `raw.rs`, whose fork this is; `conform`, which lives in such processes.
+//! [`Caught`], what a signal's handler was told. Neighbours: `raw.rs`, whose fork this is; `conform`, which lives in such processes, and `probe fuzz`.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use rustix::process::Pid;
 
@@ -29,6 +29,28 @@ pub fn sacrifice(life: &mut dyn FnMut()) -> io::Result<Pid> {
 /// The condition of everything below.
 fn assert_expendable() {
     assert!(EXPENDABLE.load(Ordering::Relaxed), "wild calls belong into a process that exists for them");
+}
+
+/// A system call: its number and its arguments.
+pub type WildCall = (i64, [usize; 6]);
+
+/// How many words [`shared_words`] are.
+pub const SHARED_WORDS: usize = 512;
+
+/// Words that this process and its children share.
+pub type SharedWords = &'static [AtomicU64; SHARED_WORDS];
+
+/// A page of words for this process and the children that it has from now on, so that expendable ones can be watched. It stays for ever.
+pub fn shared_words() -> io::Result<SharedWords> {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping, where the kernel finds room for it.
+    let page =
+        unsafe { libc::mmap(std::ptr::null_mut(), size_of::<[AtomicU64; SHARED_WORDS]>(), protection, flags, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a page of zeros, aligned, which nobody unmaps but an expendable process, in its own address space; atomics may be shared.
+    Ok(unsafe { &*page.cast() })
 }
 
 /// Makes a system call; the error is its errno. A call that ends the process, or makes one that shares its memory, does so.
@@ -171,7 +193,7 @@ pub fn count_caught() -> usize {
 const STACK: usize = 64 * 1024;
 
 /// clone(2) with these flags and a stack of its own, on which the child runs `body` and exits with what it returns. With
-/// `CLONE_VM` the two share all memory: `body` makes system calls and nothing else, with no other thread about.
+/// `CLONE_VM` the two share all memory, of which the C library knows nothing: while both run, neither allocates nor takes a lock.
 pub fn clone(flags: i32, body: extern "C" fn(*mut libc::c_void) -> libc::c_int, argument: usize) -> Result<i32, i32> {
     assert_expendable();
     // The child may outlive this call: its stack is never given back.

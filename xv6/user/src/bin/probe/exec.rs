@@ -2,7 +2,7 @@
 //! `#!` lines of every bad kind. What execve(2) refuses it must refuse with one of its errors; what it accepts may crash, no more.
 //!
 //! Key type: [`Plan`]. The damage depends on the seed and the number of the run only. The children are nobody (uid 65534). Neighbour:
-//! `fuzz.rs` has the dice and ends children that hang.
+//! `fuzz` has the dice.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::errno;
-use super::fuzz::{Dice, end_of};
+use super::fuzz::Dice;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus};
 use user::raw::{Forked, fork};
 use user::{About, Failure, Out};
 
@@ -111,6 +113,26 @@ fn execute(file: &Path) -> Result<String, Failure> {
         Some(_) => "ran",
     }
     .to_owned())
+}
+
+/// How long a program may run.
+const LIMIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// How a child ended; `None` if it had to be killed.
+fn end_of(child: Pid) -> Result<Option<WaitStatus>, Failure> {
+    let descriptor = rustix::process::pidfd_open(child, PidfdFlags::empty()).about("pidfd_open")?;
+    let ended = loop {
+        match poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&LIMIT)) {
+            Ok(count) => break count > 0,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error).about("poll"),
+        }
+    };
+    if !ended {
+        rustix::process::kill_process(child, Signal::KILL).about("kill")?;
+    }
+    let status = rustix::process::waitpid(Some(child), WaitOptions::empty()).about("wait")?;
+    Ok(status.map(|(_, status)| status).filter(|_| ended))
 }
 
 /// Writes a program.

@@ -2,7 +2,7 @@
 //! `WHAT<TAB>RESULT`, so that a test reads what a person would see.
 //!
 //! `escape.rs` tries to leave the root folder, `errno.rs` makes one system call and names its errno, `load.rs` uses resources
-//! up, `bomb.rs` does so by the number, `full.rs` a disk's, `fuzz.rs` makes wild calls, `exec.rs` executes damaged programs, `spaces.rs` looks whether
+//! up, `bomb.rs` does so by the number, `full.rs` a disk's, `fuzz` makes wild calls, `exec.rs` executes damaged programs, `spaces.rs` looks whether
 //! memory is each process's own, `stress.rs` does everything at once, `synced.rs` changes files durably, `bench.rs` measures; this file reads the
 //! command line and has the small ones.
 
@@ -27,7 +27,8 @@ use user::{Args, Failure, Out};
 
 const USAGE: &str = "probe ids | signal PID [SIGNAL] | open PATH | escape [DIR] | chroot-escape [DIR] | fchdir-escape [DIR] | \
 proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | tables SIZE | fill PATH [--remove] | full DIR [--keep] | spin [SECONDS] | \
-threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs INODES] [--keep] | fuzz [--calls N] [--seed S] [--from BATCH] [--any-kernel] | \
+threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs INODES] [--keep] | \
+fuzz [--calls N] [--seed S] [--from BATCH] [--jobs N] [--counts] | fuzz --list | \
 exec [--runs N] [--seed S] [--program FILE] | spaces [ROUNDS] | \
 stress [--seconds N] [--seed S] [--workers N] [--in DIR]... [KIND]... | synced DIR STEPS SEED | bench [--list] [NAME...]";
 

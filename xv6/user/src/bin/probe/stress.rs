@@ -4,7 +4,7 @@
 //! Key types: [`Plan`], what the command line asks for; [`Kind`], one kind of work, in a file of its own below `stress/`; [`Worker`], a process
 //! that repeats it, each round complete in itself. The seed decides what the rounds are; how they meet is the scheduler's choice.
 //! The workers' ends come through a pipe that every process of the mix holds, so its end shows that none is left; whoever keeps
-//! the others waiting is named on standard error. Neighbours: `fuzz.rs`, whose [`Dice`] these are.
+//! the others waiting is named on standard error. Neighbours: `fuzz`, whose [`Dice`] these are.
 
 mod cgroups;
 mod containers;
