@@ -2,7 +2,7 @@
 //! ends with all its mounts. Nobody outside sees any of them.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use super::{Dice, End, Worker, child, ensure, expect};
@@ -33,8 +33,13 @@ pub fn round(worker: &mut Worker) -> Result<(), Failure> {
     }
     children.into_iter().try_for_each(|child| expect(child, End::Status(0)))?;
     for folder in [&first, &second] {
-        // EBUSY or a file in it: a mount came through.
-        fs::remove_dir(folder).about(folder)?;
+        let mut inside = fs::read_dir(folder).about(folder)?;
+        ensure(inside.next().is_none(), || format!("a mount came through to {}", folder.display()))?;
+        // Whoever looks at the ended processes in /proc keeps their namespaces, with what is mounted in them, for a moment.
+        while let Err(error) = fs::remove_dir(folder) {
+            ensure(error.kind() == ErrorKind::ResourceBusy, || format!("{}: {error}", folder.display()))?;
+            rustix::thread::sched_yield();
+        }
     }
     Ok(())
 }
