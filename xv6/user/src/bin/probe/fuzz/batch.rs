@@ -133,7 +133,10 @@ impl Batch<'_> {
     fn first_process(&self, rights: Rights) -> io::Result<Pid> {
         let (reader, writer) = rustix::pipe::pipe()?;
         let init = sacrifice(&mut || {
-            let _ = self.settle_group();
+            // Without a cgroup of its own it would show everybody's to the lives.
+            if self.settle_group().is_err() {
+                return;
+            }
             let _ = set_signal(libc::SIGCHLD, Disposition::Ignore);
             let none = MountFlags::empty();
             // What is refused is missing, and that is one more case.
@@ -148,8 +151,10 @@ impl Batch<'_> {
             }
         })?;
         drop(writer);
-        rustix::io::read(&reader, &mut [0; 1])?;
-        Ok(init)
+        match rustix::io::read(&reader, &mut [0; 1])? {
+            0 => Err(io::Error::other("the namespace's first process has ended")),
+            _ => Ok(init),
+        }
     }
 
     /// What a life does before its calls: its cgroup, its session, its user.

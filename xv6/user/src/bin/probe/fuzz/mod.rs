@@ -129,7 +129,7 @@ pub fn run(plan: &Plan, out: &mut Out) -> Result<u8, Failure> {
     out.flush()?;
     // A container has no such file, and its output reaches the console as well.
     let _ = fs::write("/dev/kmsg", format!("<5>probe {}\n", line.replace('\t', " ")));
-    let place = Place::new()?;
+    let place = Place::new(&rights)?;
     let shared = Shared::new()?;
     let clock = Clock::now();
     let start = Instant::now();
@@ -156,8 +156,11 @@ pub fn run(plan: &Plan, out: &mut Out) -> Result<u8, Failure> {
         failed |= status.is_none_or(|(_, status)| status.exit_status() != Some(0));
     }
     clock.restore();
-    place.remove();
     report(plan, shared, start.elapsed(), out)?;
+    // What hangs keeps its place.
+    if value(shared.hung()) == 0 {
+        place.remove()?;
+    }
     Ok(u8::from(failed || value(shared.hung()) > 0))
 }
 
@@ -268,18 +271,23 @@ struct Place {
 }
 
 impl Place {
-    /// A folder on the disk rather than in memory; a cgroup where one can be made.
-    fn new() -> Result<Self, Failure> {
+    /// A folder on the disk rather than in memory; cgroups too if the lives could reach those of others.
+    fn new(rights: &[Rights]) -> Result<Self, Failure> {
         let name = format!("fuzz.{}", std::process::id());
         let folders = Path::new("/var/tmp").join(&name);
         fs::create_dir_all(&folders).about(&folders)?;
+        if !rights.contains(&Rights::Root) {
+            return Ok(Self { folders, cgroups: None });
+        }
         let root = Path::new("/sys/fs/cgroup");
         let group = root.join(&name);
-        let limits = "+memory +pids +cpu";
-        let made = fs::write(root.join("cgroup.subtree_control"), limits)
-            .and_then(|()| fs::create_dir(&group))
-            .and_then(|()| fs::write(group.join("cgroup.subtree_control"), limits));
-        Ok(Self { folders, cgroups: made.ok().map(|()| group) })
+        let controllers = fs::read_to_string(root.join("cgroup.controllers")).about(root)?;
+        let enabled: Vec<String> = controllers.split_whitespace().map(|name| format!("+{name}")).collect();
+        fs::create_dir(&group).about(&group)?;
+        for above in [root, &group] {
+            fs::write(above.join("cgroup.subtree_control"), enabled.join(" ")).about(above)?;
+        }
+        Ok(Self { folders, cgroups: Some(group) })
     }
 
     /// A fresh folder and a fresh cgroup for one batch.
@@ -290,7 +298,10 @@ impl Place {
         let Some(group) = self.cgroups.as_ref().map(|groups| groups.join(&name)) else { return Ok((folder, None)) };
         fs::create_dir(&group).about(&group)?;
         for (file, limit) in [("memory.max", "48M"), ("pids.max", "100")] {
-            fs::write(group.join(file), limit).about(group.join(file))?;
+            // A controller that the kernel has not got limits nothing.
+            if group.join(file).exists() {
+                fs::write(group.join(file), limit).about(group.join(file))?;
+            }
         }
         Ok((folder, Some(group)))
     }
@@ -298,27 +309,30 @@ impl Place {
     /// Removes what a batch has left.
     fn clear(&self, batch: &Batch<'_>) {
         if let Some(group) = &batch.cgroup {
-            remove_groups(group);
+            // What cannot be removed now is told at the end.
+            let _ = remove_groups(group);
         }
         let _ = fs::remove_dir_all(&batch.folder);
     }
 
-    fn remove(&self) {
+    /// Removes everything: nothing is in use any more.
+    fn remove(&self) -> Result<(), Failure> {
         if let Some(groups) = &self.cgroups {
-            remove_groups(groups);
+            remove_groups(groups).about(groups)?;
         }
-        let _ = fs::remove_dir_all(&self.folders);
+        fs::remove_dir_all(&self.folders).about(&self.folders)
     }
 }
 
 /// Removes a cgroup and those below it, which have no processes any more.
-fn remove_groups(group: &Path) {
-    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_groups(&entry.path());
+fn remove_groups(group: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(group)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_groups(&entry.path())?;
         }
     }
-    let _ = fs::remove_dir(group);
+    fs::remove_dir(group)
 }
 
 /// How far the wall clock was ahead of the one that nobody sets: calls may set it.
