@@ -25,6 +25,17 @@ pub fn live() -> usize {
     0
 }
 
+/// Where these bytes are: `each` is called with each size class and how many of its objects are in use. Returns the bytes of what is larger.
+pub fn census(each: impl FnMut(usize, usize)) -> usize {
+    #[cfg(target_os = "none")]
+    return machine::census(each);
+    #[cfg(not(target_os = "none"))]
+    {
+        let _ = each;
+        0
+    }
+}
+
 /// A box, or `None` when there is no memory: for what user programs can ask for without end.
 pub fn try_box<T>(value: T) -> Option<Box<T>> {
     let layout = Layout::new::<T>();
@@ -104,11 +115,20 @@ mod machine {
 
     /// See [`super::live`].
     pub fn live() -> usize {
-        let classes = (0..CLASSES.len()).map(|class| {
+        let mut bytes = 0;
+        census(|size, objects| bytes += size * objects) + bytes
+    }
+
+    /// See [`super::census`].
+    pub fn census(mut each: impl FnMut(usize, usize)) -> usize {
+        let mut larger = FRAMES.load(Ordering::Relaxed) * SIZE;
+        for (class, size) in CLASSES.into_iter().enumerate() {
             let local = LOCAL.iter().map(|lists| lists.0[class].length()).sum();
-            slab::in_use(class, local)
-        });
-        classes.fold(FRAMES.load(Ordering::Relaxed) * SIZE, |bytes, (held, used)| (bytes + used).saturating_sub(held))
+            let (held, objects) = slab::in_use(class, local);
+            each(size, objects);
+            larger = larger.saturating_sub(held);
+        }
+        larger
     }
 
     /// The order of the smallest block of frames for a layout, and the frames it needs of it.

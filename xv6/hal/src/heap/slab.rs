@@ -184,12 +184,12 @@ impl Class {
     }
 }
 
-/// Bytes of the frames that a class has, and of its objects in use, when `local` free ones are on lists of CPUs.
+/// Bytes of the frames that a class has, and how many of its objects are in use, when `local` free ones are on lists of CPUs.
 pub fn in_use(class: usize, local: usize) -> (usize, usize) {
     let size = CLASSES[class];
     let shared = SHARED[class].lock();
     let taken = shared.frames * (SIZE / size) - shared.free;
-    (shared.frames * SIZE, taken.saturating_sub(local) * size)
+    (shared.frames * SIZE, taken.saturating_sub(local))
 }
 
 /// Moves up to `count` free objects of a class to `list`, from a new frame if need be; none when memory is full.

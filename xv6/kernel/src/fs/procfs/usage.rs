@@ -114,5 +114,7 @@ pub fn xv6(_: &View) -> Result<Vec<u8>> {
     ] {
         text += &format!("{key} {value}\n");
     }
+    let larger = hal::heap::census(|size, objects| text += &format!("heap_objects_{size} {objects}\n"));
+    text += &format!("heap_larger_bytes {larger}\n");
     Ok(text.into_bytes())
 }
