@@ -1,11 +1,13 @@
 //! Kernel stacks, each with an unmapped page below it: an overflow is a double fault, on a stack of its own, and a clear
 //! panic. A few freed stacks are kept mapped for the next threads. An address whose mapping was removed is used again only after
-//! all TLBs have been flushed, many at a time.
+//! all TLBs have been flushed, many at a time. The page tables of the stacks, and four bytes for each address, stay as many as there were
+//! threads at once.
 
 use crate::boot::layout::STACK_BASE;
 use crate::frame::{Frame, SIZE};
 use crate::paging::{kernel, tlb};
 use crate::sync::{Rank, SpinLock};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +17,8 @@ const SPAN: usize = 32 * SIZE;
 const END: usize = STACK_BASE + (1 << 39);
 /// Stacks kept mapped.
 const KEPT: usize = 32;
+/// Addresses, numbered.
+const SLOTS: u32 = ((END - STACK_BASE) / SPAN) as u32;
 /// Unmapped addresses that wait for one flush.
 const DIRTY: usize = 64;
 
@@ -36,18 +40,20 @@ pub struct Stack {
 struct Pool {
     /// Mapped, and free.
     kept: Vec<Stack>,
-    /// Unmapped since the last flush.
-    dirty: Vec<usize>,
-    /// Unmapped, and in no TLB.
-    clean: Vec<usize>,
+    /// The numbers of unmapped addresses, those that were unmapped first in front.
+    free: VecDeque<u32>,
+    /// How many were ever taken from the front.
+    taken: u64,
+    /// Of all that were ever added to `free`, so many first ones are in no TLB.
+    flushed: u64,
     /// Never used from here on.
-    next: usize,
+    next: u32,
 }
 
 static POOL: SpinLock<Pool> = SpinLock::new(
     Rank::KernelMap,
     "kernel stacks",
-    Pool { kept: Vec::new(), dirty: Vec::new(), clean: Vec::new(), next: STACK_BASE },
+    Pool { kept: Vec::new(), free: VecDeque::new(), taken: 0, flushed: 0, next: 0 },
 );
 
 impl Stack {
@@ -58,26 +64,27 @@ impl Stack {
         if let Some(at) = pool.kept.iter().rposition(|stack| stack.pages == pages) {
             return Some(pool.kept.swap_remove(at));
         }
-        let flush = pool.clean.is_empty() && pool.dirty.len() >= DIRTY;
-        let dirty = if flush { core::mem::take(&mut pool.dirty) } else { Vec::new() };
+        let all = pool.taken + pool.free.len() as u64;
+        let flush = pool.taken == pool.flushed && pool.free.len() >= DIRTY;
         drop(pool);
         if flush {
             tlb::shoot_kernel();
         }
         let mut pool = POOL.lock();
-        if flush && pool.clean.is_empty() {
-            pool.clean = dirty;
+        if flush {
+            pool.flushed = pool.flushed.max(all);
         }
-        let base = match pool.clean.pop() {
-            Some(base) => base,
-            None if pool.next < END => {
-                pool.next += SPAN;
-                pool.next - SPAN
-            }
-            None => return None,
+        let slot = if pool.taken < pool.flushed {
+            pool.taken += 1;
+            pool.free.pop_front()?
+        } else if pool.next < SLOTS {
+            pool.next += 1;
+            pool.next - 1
+        } else {
+            return None;
         };
         drop(pool);
-        let bottom = base + SPAN - pages * SIZE;
+        let bottom = STACK_BASE + (slot as usize + 1) * SPAN - pages * SIZE;
         MAPPED.fetch_add(pages, Ordering::Relaxed);
         for page in 0..pages {
             let mapped = Frame::alloc().and_then(|frame| kernel::map(bottom + page * SIZE, frame));
@@ -104,8 +111,8 @@ fn unmap(bottom: usize, pages: usize) {
     MAPPED.fetch_sub(pages, Ordering::Relaxed);
     let mut pool = POOL.lock();
     // Without memory to note the address, it is lost; there are millions.
-    if pool.dirty.try_reserve(1).is_ok() {
-        pool.dirty.push(bottom & !(SPAN - 1));
+    if pool.free.try_reserve(1).is_ok() {
+        pool.free.push_back(((bottom - STACK_BASE) / SPAN) as u32);
     }
 }
 

@@ -420,7 +420,7 @@ impl Drop for PageCache {
             }
         }
         if self.listed.load(Ordering::Relaxed) {
-            reclaim::note_end();
+            reclaim::unlist(self);
         }
     }
 }

@@ -13,17 +13,19 @@
 
 use super::{PageCache, frames, oom};
 use crate::error::{Errno, Result};
-use alloc::collections::VecDeque;
+use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering};
 use hal::frame::Frame;
 use hal::sync::{Rank, SpinLock};
 
-static CACHES: SpinLock<VecDeque<Weak<PageCache>>> = SpinLock::new(Rank::Mm, "page caches", VecDeque::new());
+/// The caches that have had a page, by their addresses, and which one had its turn last.
+struct Caches {
+    all: BTreeMap<usize, Weak<PageCache>>,
+    hand: usize,
+}
 
-/// Caches that ended since the list was last swept.
-static ENDED: AtomicUsize = AtomicUsize::new(0);
+static CACHES: SpinLock<Caches> = SpinLock::new(Rank::Mm, "page caches", Caches { all: BTreeMap::new(), hand: 0 });
 
 /// The least number of pages looked at under one hold of an index lock.
 const GLANCE: usize = 128;
@@ -34,17 +36,13 @@ const VISITS: usize = 2 * PART + 8;
 
 /// Adds a cache that has got its first page.
 pub(super) fn list(cache: &PageCache) {
-    let mut caches = CACHES.lock();
-    if ENDED.load(Ordering::Relaxed) > 64 + caches.len() / 2 {
-        ENDED.store(0, Ordering::Relaxed);
-        caches.retain(|cache| cache.strong_count() > 0);
-    }
-    caches.push_back(cache.this.clone());
+    CACHES.lock().all.insert(core::ptr::from_ref(cache).addr(), cache.this.clone());
 }
 
-/// A listed cache has ended.
-pub(super) fn note_end() {
-    ENDED.fetch_add(1, Ordering::Relaxed);
+/// Takes out a listed cache that ends.
+pub(super) fn unlist(cache: &PageCache) {
+    let entry = CACHES.lock().all.remove(&core::ptr::from_ref(cache).addr());
+    drop(entry);
 }
 
 /// What pages are wanted for.
@@ -84,7 +82,7 @@ pub(super) fn make_room(pages: usize, purpose: For) -> Result<()> {
 /// Drops clean pages until `pages` more (and some for those who come next) are free; whether `pages` are.
 pub(super) fn reclaim(pages: usize, purpose: For) -> bool {
     let goal = pages + 64;
-    let turns = VISITS * CACHES.lock().len();
+    let turns = VISITS * CACHES.lock().all.len();
     for turn in 0..turns {
         if frames::has_room(goal) {
             return true;
@@ -103,7 +101,7 @@ pub(super) fn reclaim(pages: usize, purpose: For) -> bool {
 /// Drops every clean page that nobody uses (`/proc/sys/vm/drop_caches`): what is left is what something holds.
 pub fn drop_caches() {
     let visits = |cache: Weak<PageCache>| cache.upgrade().map_or(0, |cache| cache.pages() / GLANCE + 1);
-    let caches: Vec<Weak<PageCache>> = CACHES.lock().iter().cloned().collect();
+    let caches: Vec<Weak<PageCache>> = CACHES.lock().all.values().cloned().collect();
     // Two visits of each page: the first takes its mark of use away.
     let turns = 2 * caches.len() * caches.into_iter().map(visits).max().unwrap_or(0);
     for _ in 0..turns {
@@ -115,10 +113,13 @@ pub fn drop_caches() {
 
 fn next_cache() -> Option<Arc<PageCache>> {
     let mut caches = CACHES.lock();
-    while let Some(weak) = caches.pop_front() {
-        if let Some(cache) = weak.upgrade() {
-            caches.push_back(weak);
-            return Some(cache);
+    // A cache that is ending takes itself out.
+    for _ in 0..caches.all.len() {
+        let (&next, cache) = caches.all.range(caches.hand + 1..).next().or_else(|| caches.all.first_key_value())?;
+        let cache = cache.upgrade();
+        caches.hand = next;
+        if cache.is_some() {
+            return cache;
         }
     }
     None
@@ -126,6 +127,7 @@ fn next_cache() -> Option<Arc<PageCache>> {
 
 /// One visit of the clock at `cache`, for `most` pages. Its dropping here, should its file end meanwhile, touches nothing but its own frames.
 fn sweep(cache: &Arc<PageCache>, most: usize, mapped_too: bool) {
+    cache.forget_ended_mappers();
     let mut free = Vec::new();
     let mut in_use = Vec::new();
     {

@@ -33,6 +33,14 @@ impl PageCache {
         mapper
     }
 
+    /// Gives back what the list keeps of mappings that are gone.
+    pub(super) fn forget_ended_mappers(&self) {
+        let mut mappers = self.mappers.lock();
+        mappers.list.retain(|entry| entry.strong_count() > 0);
+        mappers.list.shrink_to_fit();
+        mappers.sweep_at = 2 * mappers.list.len() + 8;
+    }
+
     /// Whether somebody may map pages of this cache.
     pub(super) fn is_mapped(&self) -> bool {
         self.mappers.lock().list.iter().any(|entry| entry.strong_count() > 0)

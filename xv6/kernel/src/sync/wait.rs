@@ -63,6 +63,13 @@ impl Waiter {
     }
 }
 
+/// Gives back the room that a crowd took.
+fn fit(waiters: &mut Vec<Arc<Waiter>>) {
+    if waiters.is_empty() && waiters.capacity() > PRUNE_AT {
+        *waiters = Vec::new();
+    }
+}
+
 /// Threads waiting for something to happen.
 pub struct WaitQueue {
     waiters: SpinLock<Vec<Arc<Waiter>>>,
@@ -94,6 +101,7 @@ impl WaitQueue {
         let mut waiters = self.waiters.lock();
         if let Some(index) = waiters.iter().rposition(|entry| Arc::ptr_eq(entry, waiter)) {
             waiters.remove(index);
+            fit(&mut waiters);
         }
     }
 
@@ -110,7 +118,9 @@ impl WaitQueue {
                 if waiters.is_empty() {
                     return;
                 }
-                waiters.remove(0)
+                let first = waiters.remove(0);
+                fit(&mut waiters);
+                first
             };
             if waiter.wake() {
                 return;

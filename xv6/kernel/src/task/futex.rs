@@ -110,6 +110,18 @@ fn sleep(task: &Arc<Task>, waiter: &Waiter, deadline: Option<u64>) -> Result<()>
     }
 }
 
+/// Room that an empty bucket may keep.
+const ROOM: usize = 16;
+
+/// Takes one entry out of a locked bucket, and gives back the room that a crowd took once the last has gone.
+fn unlink(bucket: &mut Vec<Arc<Waiter>>, at: usize) -> Arc<Waiter> {
+    let waiter = bucket.remove(at);
+    if bucket.is_empty() && bucket.capacity() > ROOM {
+        *bucket = Vec::new();
+    }
+    waiter
+}
+
 /// Takes a waiter out of its bucket; false if a wake-up did so already.
 fn remove(waiter: &Arc<Waiter>) -> bool {
     loop {
@@ -119,7 +131,7 @@ fn remove(waiter: &Arc<Waiter>) -> bool {
         let index = waiter.bucket.load(Ordering::Acquire);
         let mut bucket = TABLE[index].lock();
         if let Some(at) = bucket.iter().position(|other| Arc::ptr_eq(other, waiter)) {
-            bucket.remove(at);
+            unlink(&mut bucket, at);
             return true;
         }
         // Requeued or woken in between: look again.
@@ -154,7 +166,7 @@ fn take(bucket: &mut Vec<Arc<Waiter>>, key: Key, count: usize, bits: u32) -> Vec
     while index < bucket.len() && taken.len() < count {
         let waiter = &bucket[index];
         if waiter.bits & bits != 0 && *waiter.key.lock() == key {
-            let waiter = bucket.remove(index);
+            let waiter = unlink(bucket, index);
             waiter.woken.store(true, Ordering::Release);
             taken.push(waiter);
         } else {
@@ -190,7 +202,7 @@ pub fn requeue(
         while index < bucket.len() && moving.len() < moves {
             let matches = *bucket[index].key.lock() == from_key;
             if matches {
-                let waiter = if source == target { bucket[index].clone() } else { bucket.remove(index) };
+                let waiter = if source == target { bucket[index].clone() } else { unlink(&mut bucket, index) };
                 *waiter.key.lock() = to_key;
                 waiter.bucket.store(target, Ordering::Release);
                 moving.push(waiter);

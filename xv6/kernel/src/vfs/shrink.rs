@@ -32,6 +32,7 @@ pub(super) fn admit(dentry: &Arc<Dentry>) {
         // Entries of removed names keep their memory: once they are most of the ring, they go.
         if ring.len() > 2 * DENTRIES.total() + SLACK {
             ring.retain(|entry| entry.strong_count() > 0);
+            fit(&mut ring);
         }
         ring.len() > limit()
     };
@@ -58,8 +59,16 @@ pub fn shrink(steps: usize) -> usize {
         }
         RING.lock().push_back(weak);
     }
+    fit(&mut RING.lock());
     EVICTED.fetch_add(evicted, Ordering::Relaxed);
     evicted
+}
+
+/// Gives back the ring's room when little of it is used.
+fn fit(ring: &mut VecDeque<Weak<Dentry>>) {
+    if ring.capacity() > 4 * ring.len() + SLACK {
+        ring.shrink_to(2 * ring.len());
+    }
 }
 
 /// Dentries in the ring, and how many were ever evicted: for debugging.

@@ -81,12 +81,12 @@ struct Upper {
     root: Layer,
     /// The folder for half-made things, on the same file system.
     work: Arc<Dentry>,
-    _claim: Arc<Claim>,
+    _claim: Claim,
 }
 
-/// An upper and a work directory in use: no other overlay gets them.
+/// An upper and a work directory in use: no other overlay gets them while this lives.
 struct Claim {
-    _dentries: [Arc<Dentry>; 2],
+    dentries: [Arc<Dentry>; 2],
 }
 
 /// What finds an inode in use: an inode that was copied up has two keys.

@@ -7,8 +7,8 @@ use crate::error::{Errno, Result};
 use crate::vfs::fstype::Source;
 use crate::vfs::inode::{FileSystem, Kind, NewNode};
 use crate::vfs::{Dentry, FsType, MountArgs, Path, WalkFlags, new_dev, walk};
-use alloc::collections::BTreeMap;
-use alloc::sync::{Arc, Weak};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU64;
 use hal::sync::{Rank, SpinLock};
@@ -16,9 +16,8 @@ use hal::sync::{Rank, SpinLock};
 /// The type `overlay`.
 pub static TYPE: FsType = FsType { name: "overlay", source: Source::Any, mount, in_user_ns: false };
 
-/// Upper and work directories in use by an overlay: a second one on them would contradict the first.
-/// Each with the addresses of the two dentries, which the claim keeps.
-static CLAIMED: SpinLock<Vec<(Weak<Claim>, [usize; 2])>> = SpinLock::new(Rank::Inode, "overlay layers", Vec::new());
+/// Upper and work directories in use by an overlay, by the addresses of their dentries: a second one on them would contradict the first.
+static CLAIMED: SpinLock<BTreeSet<usize>> = SpinLock::new(Rank::Inode, "overlay layers", BTreeSet::new());
 
 /// Makes an instance. `EINVAL`: bad options, or layers that do not fit together; `ENOENT`, `ENOTDIR`, ... as the walk
 /// to a layer; `EBUSY`: the upper or work directory serves another overlay; `ELOOP`: the upper layer lies in a lower
@@ -100,15 +99,21 @@ fn inner_work(dir: &Arc<Dentry>) -> Result<Arc<Dentry>> {
 }
 
 /// Takes both directories for a new overlay.
-fn claim(upper: &Arc<Dentry>, work: &Arc<Dentry>) -> Result<Arc<Claim>> {
-    let addresses = [upper, work].map(|dentry| Arc::as_ptr(dentry) as usize);
-    let claim = Arc::new(Claim { _dentries: [upper.clone(), work.clone()] });
+fn claim(upper: &Arc<Dentry>, work: &Arc<Dentry>) -> Result<Claim> {
     let mut claimed = CLAIMED.lock();
-    claimed.retain(|(claim, _)| claim.strong_count() > 0);
-    if claimed.iter().any(|(_, held)| addresses.iter().any(|address| held.contains(address))) {
-        drop(claimed);
+    let addresses = [upper, work].map(|dentry| Arc::as_ptr(dentry).addr());
+    if addresses.iter().any(|address| claimed.contains(address)) {
         return Err(Errno::EBUSY.during("mounting an overlay: its upperdir or workdir is in use by another"));
     }
-    claimed.push((Arc::downgrade(&claim), addresses));
-    Ok(claim)
+    claimed.extend(addresses);
+    Ok(Claim { dentries: [upper.clone(), work.clone()] })
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut claimed = CLAIMED.lock();
+        for dentry in &self.dentries {
+            claimed.remove(&Arc::as_ptr(dentry).addr());
+        }
+    }
 }

@@ -60,6 +60,9 @@ impl Ord for Node {
     }
 }
 
+/// Threads that a queue always keeps room for: what a crowd of them took beyond that, it gives back.
+const ROOM: usize = 64;
+
 /// The threads that wait for one CPU.
 pub struct RunQueue {
     heap: BinaryHeap<Node>,
@@ -114,6 +117,9 @@ impl RunQueue {
     /// Takes the thread to run next.
     pub fn pop(&mut self) -> Option<Arc<Task>> {
         let node = self.heap.pop()?;
+        if self.heap.capacity() > ROOM && self.heap.len() < self.heap.capacity() / 4 {
+            self.heap.shrink_to(ROOM.max(2 * self.heap.len()));
+        }
         self.clock = self.clock.max(node.vruntime);
         Some(node.task)
     }
