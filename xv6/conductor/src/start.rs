@@ -66,6 +66,10 @@ fn abandoned() -> Vec<(String, File)> {
     let lock = |entry: std::fs::DirEntry| {
         let file = File::open(entry.path()).ok()?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+        // Who ends a start takes the file away first: one that went between the two was not abandoned, its container runs.
+        if !entry.path().exists() {
+            return None;
+        }
         Some((entry.file_name().into_string().ok()?, file))
     };
     entries.flatten().filter_map(lock).collect()
