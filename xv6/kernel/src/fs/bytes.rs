@@ -43,6 +43,34 @@ impl Bytes for alloc::vec::Vec<u8> {
     }
 }
 
+/// Bytes for tests of damaged volumes, read only so often: who goes round in circles fails.
+#[cfg(test)]
+pub struct Bounded {
+    bytes: alloc::vec::Vec<u8>,
+    left: core::sync::atomic::AtomicUsize,
+}
+
+#[cfg(test)]
+impl Bounded {
+    /// `bytes` that may be read `reads` times.
+    pub fn new(bytes: alloc::vec::Vec<u8>, reads: usize) -> Bounded {
+        Bounded { bytes, left: reads.into() }
+    }
+}
+
+#[cfg(test)]
+impl Bytes for Bounded {
+    fn size(&self) -> u64 {
+        self.bytes.size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        let left = self.left.fetch_sub(1, core::sync::atomic::Ordering::Relaxed);
+        assert_ne!(left, 0, "a damaged volume is read for ever");
+        self.bytes.read_at(offset, buf)
+    }
+}
+
 /// The bytes of a disk.
 pub struct DiskBytes(pub Arc<BlockDevice>);
 

@@ -16,6 +16,8 @@ mod names;
 mod pages;
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::drivers::chr;

@@ -14,7 +14,7 @@ use hal::sync::{Rank, SpinLock};
 use xv6fs::{Disk, FormatOptions, Fs, MemDisk};
 
 /// Tests one at a time: dirty pages are listed for the whole kernel, and a full disk writes all of them back.
-fn alone() -> std::sync::MutexGuard<'static, ()> {
+pub(super) fn alone() -> std::sync::MutexGuard<'static, ()> {
     static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
