@@ -75,11 +75,17 @@ impl Binary {
             };
             place(space, first..zeros, segment.prot, content)?;
             let tail = zeros.min(end) - file_end;
-            if tail > 0
-                && segment.prot.contains(Prot::WRITE)
-                && space.write_remote(file_end, &[0; PAGE][..tail])? != tail
-            {
-                return Err(Errno::ENOMEM.during("clearing the end of a data segment"));
+            if tail > 0 && segment.prot.contains(Prot::WRITE) {
+                // A page that cannot be read is `EIO` here, where the fault below would have no page; one that was cut off since the headers
+                // were read has none.
+                self.pages.get((segment.offset + segment.file as u64) / PAGE as u64)?;
+                let cleared = space.write_remote(file_end, &[0; PAGE][..tail]).map_err(|error| match error.errno {
+                    Errno::EFAULT => Errno::ENOEXEC.during("clearing the end of a data segment that is cut off"),
+                    _ => error,
+                })?;
+                if cleared != tail {
+                    return Err(Errno::ENOMEM.during("clearing the end of a data segment"));
+                }
             }
         }
         let end = end.next_multiple_of(PAGE);
