@@ -207,6 +207,7 @@ impl Console {
         let evidence = self.process.evidence(awaited, false);
         match end {
             None => Failure::BootFailed { cause: "QEMU closed its console and hangs".into(), evidence },
+            Some((Ending::NoBoot(cause), ..)) => Failure::BootFailed { cause, evidence },
             Some((Ending::Exit(status), ..)) => Failure::Exit(status, evidence),
             Some((Ending::Reset, _, true)) => {
                 Failure::BootFailed { cause: "the machine reset itself while booting".into(), evidence }

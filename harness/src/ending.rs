@@ -11,6 +11,9 @@ use crate::wire::Gone;
 /// QEMU's status for a kernel panic.
 const PANIC_STATUS: i32 = 255;
 
+/// How the kernel's log tells what kept it from starting the first program; an exit follows.
+const NO_BOOT: &str = "xv6: cannot boot: ";
+
 /// How the kernel's log announces a wanted end.
 const ANNOUNCEMENT: &str = "xv6: exit status ";
 
@@ -19,6 +22,8 @@ const ANNOUNCEMENT: &str = "xv6: exit status ";
 pub enum Ending {
     /// Power-off, or an exit with this status.
     Exit(u8),
+    /// The kernel could not start the first program: its own words.
+    NoBoot(String),
     /// The kernel panicked.
     Panic,
     /// The machine reset itself.
@@ -34,6 +39,9 @@ pub fn decode(gone: &Gone, serial: &[u8]) -> Ending {
         .lines()
         .rev()
         .find_map(|line| line.split_once(ANNOUNCEMENT).and_then(|(_, rest)| rest.trim().parse::<u8>().ok()));
+    if let Some((_, cause)) = log.lines().find_map(|line| line.split_once(NO_BOOT)) {
+        return Ending::NoBoot(cause.trim().to_string());
+    }
     match gone.status.code() {
         Some(0) => match announced {
             Some(status) => Ending::Exit(status),
@@ -63,6 +71,8 @@ mod tests {
     fn every_ending_is_told_apart() {
         assert_eq!(ended(0, "", "xv6: exit status 0\n"), Ending::Exit(0));
         assert_eq!(ended(0, "", "xv6: exit status 200\r\n"), Ending::Exit(200));
+        let log = "[    0.1] xv6: cannot boot: mounting: EIO\r\nxv6: exit status 1\r\n";
+        assert_eq!(ended(5, "", log), Ending::NoBoot("mounting: EIO".into()));
         assert_eq!(ended(0, "", "booting\n"), Ending::Reset);
         assert_eq!(ended(255, "", ""), Ending::Panic);
         assert_eq!(ended((4 << 1) | 1, "", ""), Ending::Exit(3));

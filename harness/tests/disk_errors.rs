@@ -3,7 +3,7 @@
 //! One guest prepares a root disk; each test runs on a copy of it, with errors injected by QEMU where known bytes lie.
 
 use harness::fixture::{Booted, boot, machine, root_disk};
-use harness::{Drive, Fault, Output, Writes};
+use harness::{Drive, Failure, Fault, Output, Writes};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tempfile::TempDir;
@@ -137,12 +137,61 @@ fn a_program_that_cannot_be_read_does_not_run() {
     let blocks = file_blocks("root/victim-program");
     let mut failing = Failing::boot("header-error", [Fault::Read(blocks[0])]);
     failing.fails("/root/victim-program", EIO);
+    failing.sound();
     // It starts (headers in front and data at the end are there), and has no code.
     let code = &blocks[1..blocks.len() * 3 / 4];
     let mut failing = Failing::boot("code-error", code.iter().copied().map(Fault::Read));
     let output = failing.run("/root/victim-program");
     assert_eq!(output.status, 128 + 7, "SIGBUS: {}", output.text);
     failing.sound();
+    // The page with the end of the data is touched by execve(2) itself.
+    let mut failing = Failing::boot("data-error", blocks[1..].iter().copied().map(Fault::Read));
+    failing.fails("/root/victim-program", EIO);
+    failing.sound();
+}
+
+/// A machine whose root disk has something in its log that must go to a block which cannot be written.
+fn unreplayed(name: &str) -> harness::Machine {
+    static DISK: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
+    let (dir, disk) = DISK.get_or_init(|| {
+        let mut failing =
+            Failing::boot("unreplayed-prepare", sectors(prepared(), "unlikely-name").into_iter().map(Fault::Write));
+        failing.fails("touch /root/dir/second; sync /root/dir", EIO);
+        let dir = failing.sound();
+        let disk = Failing::disk(&dir);
+        (dir, disk)
+    });
+    let copy = dir.path().join(name);
+    std::fs::copy(disk, &copy).expect("a copy");
+    let home = sectors(prepared(), "unlikely-name").into_iter().map(Fault::Write);
+    machine(name).root(home.fold(Drive::new(copy, Writes::Kept), Drive::fault))
+}
+
+/// What the log holds is there to be read, and nothing can be written.
+#[test]
+fn a_log_that_cannot_be_replayed_is_mounted_read_only() {
+    let mut guest = boot(&unreplayed("unreplayed"));
+    assert_eq!(guest.ok("ls -1 /root/dir").expect("it answers"), "second\nunlikely-name\n");
+    let mounts = guest.ok("cat /proc/mounts").expect("it answers");
+    assert!(mounts.starts_with("/dev/vda / xv6fs ro"), "{mounts}");
+    let Output { status, text } = guest.run("touch /root/dir/third").expect("it answers");
+    assert!(status == 1 && text.contains(EROFS), "{text}");
+    let Output { status, text } = guest.run("mount -o remount,rw /").expect("it answers");
+    assert!(status != 0 && text.contains(EIO), "{text}");
+    assert!(guest.ok("dmesg").expect("it answers").contains("it is mounted read-only"));
+    assert_eq!(guest.ok("conductor ps").expect("it answers").lines().count(), 1);
+}
+
+/// A root disk whose first block cannot be read: one line says so, and it is no panic.
+#[test]
+fn a_disk_that_cannot_be_mounted_is_a_boot_that_failed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let disk = Failing::disk(&dir);
+    std::fs::write(&disk, prepared()).expect("a copy");
+    let machine = machine("unmountable").root(Drive::new(&disk, Writes::Kept).fault(Fault::Read(0)));
+    let failure = harness::Guest::boot(&machine).map(drop).expect_err("no root");
+    let Failure::BootFailed { cause, .. } = &failure else { panic!("{failure}") };
+    assert!(cause.starts_with("mounting the root disk (root=): ") && cause.contains("EIO"), "{cause}");
 }
 
 #[test]

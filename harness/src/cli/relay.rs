@@ -117,6 +117,7 @@ pub fn outcome(machine: &Machine, process: &Process) -> Result<u8, Failure> {
     let evidence = process.evidence("the machine to end by itself", false);
     match ending {
         Some(Ending::Exit(status)) => Ok(status),
+        Some(Ending::NoBoot(cause)) => Err(Failure::BootFailed { cause, evidence }),
         Some(Ending::Panic) => Err(Failure::Panic { report: panic_report(&machine.kernel, &log), evidence }),
         Some(Ending::Reset) => Err(Failure::Reboot(evidence)),
         Some(Ending::Qemu(cause)) => Err(Failure::BootFailed { cause, evidence }),

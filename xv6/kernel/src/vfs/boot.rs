@@ -20,16 +20,10 @@ use hal::log::{self, Level};
 const ROOT_TYPE: &str = "xv6fs";
 
 /// Mounts the root that the kernel option `root=` names (`vda`, `/dev/vda`, or `tmpfs` for an empty one in memory) and `/dev`. Returns
-/// the first mount namespace and a context that stands at its root. The error was logged.
+/// the first mount namespace and a context that stands at its root.
 pub fn init(root: &str) -> Result<(Arc<MountNamespace>, FsContext)> {
     mem::init();
-    let mounted = mount_root(root);
-    if let Err(error) = &mounted {
-        let disks = block::devices().len();
-        let text = format_args!("cannot mount the root file system from {root} ({disks} disks found): {error:?}");
-        log::record(Level::Emergency, text);
-    }
-    let root = mounted?;
+    let root = mount_root(root)?;
     let namespace = MountNamespace::new(root.clone(), UserNamespace::initial().clone());
     if let Err(error) = mount_dev(&namespace) {
         log::record(Level::Error, format_args!("cannot mount devtmpfs on /dev: {error:?}"));
@@ -53,7 +47,16 @@ fn mount_root(root: &str) -> Result<Arc<Mount>> {
     // Types on a disk resolve no paths; what stands in for a root here is never walked.
     let nowhere = super::anon::path_of("boot");
     let walk = Walk { root: nowhere.clone(), start: nowhere, cred: Cred::root() };
-    let superblock = fstype::instance_on_disk(fs_type, disk, &walk)?;
+    let superblock = match fstype::instance_on_disk(fs_type, disk, disk.read_only(), &walk) {
+        // The disk does not take what its log holds, say: that can be read all the same, from memory.
+        Err(error) if error.errno == Errno::EIO && !disk.read_only() => {
+            let superblock = fstype::instance_on_disk(fs_type, disk, true, &walk)?;
+            let text = format_args!("cannot write to the root disk {name} ({error:?}): it is mounted read-only");
+            log::record(Level::Critical, text);
+            superblock
+        }
+        superblock => superblock?,
+    };
     let source = format!("/dev/{name}");
     Ok(Mount::new(superblock.clone(), superblock.root.clone(), source.as_bytes(), MountFlags::RELATIME))
 }

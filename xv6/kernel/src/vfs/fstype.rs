@@ -121,13 +121,13 @@ pub(super) fn instance(
     Ok(made)
 }
 
-/// The instance of `fs_type` on `disk`, before there is a root to resolve names from.
+/// A new instance of `fs_type` on `disk`, before there is a root to resolve names from.
 pub(super) fn instance_on_disk(
     fs_type: &'static FsType,
     disk: &Arc<BlockDevice>,
+    read_only: bool,
     walk: &Walk,
 ) -> Result<Arc<Superblock>> {
-    let read_only = disk.read_only();
     let disk_number = chr::disk_number(disk.index());
     let args = MountArgs { source: b"", data: b"", read_only, file: None, disk: Some(disk.clone()), walk, ns: None };
     let made = Superblock::new((fs_type.mount)(&args)?, read_only);
