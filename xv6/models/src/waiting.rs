@@ -122,6 +122,36 @@ fn a_mutex_admits_one_and_wakes_the_next() {
     model(1, || *MUTEX.lock() = 0, &[add, add]);
 }
 
+/// The look after registering finds nothing, and then sleeps on a lock. What unparks it there may be the wake-up, which must not be spent on that.
+#[test]
+fn a_condition_that_sleeps_sees_the_wake_up() {
+    fn wait() {
+        let mut looks = 0;
+        QUEUE.wait(|| {
+            looks += 1;
+            let taken = take();
+            if looks == 2 {
+                *MUTEX.lock() += 1;
+            }
+            taken
+        });
+        end();
+    }
+    fn wake() {
+        let guard = MUTEX.lock();
+        give();
+        // The waiter may find the lock taken once more, and sleep again.
+        sched::reschedule();
+        drop(guard);
+        end();
+    }
+    fn clear_both() {
+        clear();
+        *MUTEX.lock() = 0;
+    }
+    model(1, clear_both, &[wait, wake]);
+}
+
 static RWLOCK: RwLock<usize> = RwLock::new(Rank::Leaf, "model", 0);
 
 #[test]
