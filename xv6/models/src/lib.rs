@@ -4,6 +4,27 @@
 //!
 //! [`spin`]: spin locks, `Once`, sleep cells. [`sched`]: threads, run queues, parking. [`waiting`]: wait queues, mutexes, readers-writer locks.
 //!
+//! Each model has been seen to fail. Take this away, and it does:
+//!
+//! | model | from the kernel's code |
+//! |---|---|
+//! | `a_spin_lock_admits_one...` | `Release` at the unlock |
+//! | `a_try_takes_only_a_free_lock` | `Acquire` in `try_lock` |
+//! | `once_shows_whole_values_only` | `Release` where `Once` is set |
+//! | `a_sleep_cell_is_exclusive_or_shared` | `Release` at the end of sole access |
+//! | `a_thread_that_goes_to_sleep...` | the token that `unpark` leaves with a thread that runs |
+//! | `a_woken_thread_is_stolen_by_one_cpu` | taking the stolen thread out of its queue |
+//! | `threads_that_give_way_all_end` | putting the thread that gives way into the queue |
+//! | `a_deadline_and_a_wake_up...` | `unpark`'s note that the thread is ready |
+//! | `a_wait_sees_the_wake_up` | the look at the condition after registering |
+//! | `a_wake_up_for_one_that_gives_up...` | the same; not caught: passing the wake-up on, which takes more preemptions than a test has time for |
+//! | `a_poller_is_woken_by_either_queue` | the look whether it was woken |
+//! | `a_signal_ends_a_wait` | setting the work bit before the unparking |
+//! | `a_mutex_admits_one...`, `a_writer_is_alone...` | counting the contender before its look |
+//! | `a_condition_that_sleeps...` | the look whether it was woken, before the sleep |
+//!
+//! No model fails without the scheduler's `on_cpu` checks: the switch itself waits for a context to be left, and these spare that wait.
+//!
 //! Run them with `RUSTFLAGS="--cfg loom" cargo test -p models --profile models --target-dir build/loom`; `cargo test` at the root does (harness/tests/gate.rs).
 //! Without the flag this crate is empty.
 #![cfg(loom)]
