@@ -32,8 +32,7 @@ pub struct Waiter {
 impl Waiter {
     /// A waiter for the running thread.
     pub fn new() -> Arc<Waiter> {
-        let task = task::try_current().map(|task| Arc::downgrade(&task)).unwrap_or_default();
-        Arc::new(Waiter { task, state: AtomicU8::new(WAITING) })
+        Arc::new(Waiter { task: sched::current_weak(), state: AtomicU8::new(WAITING) })
     }
 
     /// True once a queue has woken it.

@@ -59,7 +59,7 @@ impl Call<'_> {
 
     /// As [`Call::file`], but one opened with `O_PATH` is good too.
     pub fn any_file(&self, index: usize) -> Result<Arc<File>> {
-        self.task.files().get(self.args[index] as u32)
+        self.task.file(self.args[index] as u32)
     }
 
     /// The path in user memory at argument `index`.
@@ -69,13 +69,13 @@ impl Call<'_> {
 
     /// Who walks and from where: `dirfd` counts for a relative path only.
     pub fn walk_at(&self, dirfd: i32, path: &[u8]) -> Result<Walk> {
-        let (root, cwd) = self.task.fs().both();
+        let (root, cwd, cred) = self.task.standing();
         let start = if dirfd == AT_FDCWD || path.first() == Some(&b'/') {
             cwd
         } else {
-            self.task.files().get(dirfd as u32)?.path.clone()
+            self.task.file(dirfd as u32)?.path.clone()
         };
-        Ok(Walk { root, start, cred: self.task.cred() })
+        Ok(Walk { root, start, cred })
     }
 
     /// The place that `dirfd` and `path` name.

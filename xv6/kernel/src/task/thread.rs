@@ -3,7 +3,7 @@
 //! What threads may share (memory, open files, credentials, ...) are `Arc`s that a thread swaps as a whole; the running thread reads
 //! its own through `task.files()` and friends, `/proc` reads others' through the `try_` forms, which know that a thread may have ended.
 //!
-//! Locks: `parts` (`Rank::TaskParts`), held for a clone or a swap only; `signals` (`Rank::ThreadSignals`); `charge` (`Rank::Charge`).
+//! Locks: `parts` (`Rank::TaskParts`), held for a swap or for taking references, also out of what it holds (`Rank::Files`); `signals` (`Rank::ThreadSignals`); `charge` (`Rank::Charge`).
 
 use super::cred::Cred;
 use super::process::{CpuTimes, Process};
@@ -11,9 +11,10 @@ use super::sched::Entity;
 use super::signal::{Actions, ThreadSignals};
 use super::{Pid, locks};
 use crate::cgroup::{Cgroup, TaskCharge};
+use crate::error::{Errno, Result};
 use crate::mm::AddressSpace;
 use crate::ns::{NsProxy, PidNamespace};
-use crate::vfs::{FdTable, FsContext};
+use crate::vfs::{FdTable, File, FsContext, Path};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -161,6 +162,18 @@ impl Task {
     /// The open files of the running thread. Others' are [`Task::try_files`].
     pub fn files(&self) -> Arc<FdTable> {
         self.try_files().expect("a running user thread has files")
+    }
+
+    /// The open file behind `fd`, or `EBADF`; without a reference to the table in between.
+    pub fn file(&self, fd: u32) -> Result<Arc<File>> {
+        self.parts.lock().files.as_ref().ok_or(Errno::EBADF)?.get(fd)
+    }
+
+    /// Root and working directory of the running thread, and its credentials: what a path walk needs, under one lock.
+    pub fn standing(&self) -> (Path, Path, Arc<Cred>) {
+        let parts = self.parts.lock();
+        let (root, cwd) = parts.fs.as_ref().expect("a running user thread has a file-system context").both();
+        (root, cwd, parts.cred.clone())
     }
 
     /// Root, working directory and umask of the running thread. Others' are [`Task::try_fs`].

@@ -4,7 +4,7 @@
 
 use super::super::Task;
 use super::queue::RunQueue;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::sync::atomic::AtomicU64;
 use hal::PerCpu;
 use hal::sync::atomic::{AtomicBool, Ordering};
@@ -73,6 +73,11 @@ pub fn runnable() -> usize {
 /// The running thread; `None` on an idle or booting CPU.
 pub fn current() -> Option<Arc<Task>> {
     CPUS.with(|cpu| cpu.current.lock().clone())
+}
+
+/// The running thread, if any, for who does not keep it alive.
+pub fn current_weak() -> Weak<Task> {
+    CPUS.with(|cpu| cpu.current.lock().as_ref().map(Arc::downgrade).unwrap_or_default())
 }
 
 /// Calls `f` with the running thread, without a reference of its own; does nothing when there is none. `f` takes no lock and

@@ -56,6 +56,8 @@ pub struct Entity {
     pub(super) lead: AtomicI64,
     /// The cgroup whose runnable threads share one thread's worth of time; `None` for the root group and the kernel.
     group: SpinLock<Option<Arc<Cgroup>>>,
+    /// Whether there is a group: spares most threads its lock. Changes under the `sleep` lock.
+    grouped: core::sync::atomic::AtomicBool,
     /// How many share, as it was when the thread got the CPU.
     sharers: AtomicU64,
     nice: AtomicI8,
@@ -86,6 +88,7 @@ impl Entity {
             vruntime: AtomicU64::new(0),
             lead: AtomicI64::new(lead),
             group: SpinLock::new(Rank::Leaf, "scheduling group", None),
+            grouped: core::sync::atomic::AtomicBool::new(false),
             sharers: AtomicU64::new(1),
             nice: AtomicI8::new(nice),
             affinity: AtomicU64::new(affinity),
@@ -136,7 +139,7 @@ impl Entity {
     /// It gets a CPU.
     pub(super) fn begin(&self, now: u64) {
         self.since.store(now, Ordering::Relaxed);
-        let sharers = self.group.lock().as_ref().map_or(1, |group| group.runnable.load(Ordering::Relaxed).max(1));
+        let sharers = self.with_group(|group| group.runnable.load(Ordering::Relaxed).max(1)).unwrap_or(1);
         self.sharers.store(sharers, Ordering::Relaxed);
     }
 
@@ -147,13 +150,18 @@ impl Entity {
 
     /// Counts the thread in its group as one more, or one less, that runs or waits for a CPU. Under the `sleep` lock.
     pub(super) fn count_runnable(&self, more: bool) {
-        if let Some(group) = &*self.group.lock() {
+        self.with_group(|group| {
             if more {
                 group.runnable.fetch_add(1, Ordering::Relaxed);
             } else {
                 group.runnable.fetch_sub(1, Ordering::Relaxed);
             }
-        }
+        });
+    }
+
+    /// Calls `f` with the group, if there is one.
+    fn with_group<R>(&self, f: impl FnOnce(&Cgroup) -> R) -> Option<R> {
+        if self.grouped.load(Ordering::Relaxed) { self.group.lock().as_deref().map(f) } else { None }
     }
 
     /// Names the cgroup whose part of the CPU the thread shares.
@@ -164,6 +172,7 @@ impl Entity {
             if counted {
                 self.count_runnable(false);
             }
+            self.grouped.store(group.is_some(), Ordering::Relaxed);
             let old = core::mem::replace(&mut *self.group.lock(), group);
             if counted {
                 self.count_runnable(true);
@@ -175,8 +184,10 @@ impl Entity {
 
     /// Charges the time since [`Entity::begin`] or the last charge.
     pub(super) fn charge(&self, now: u64) {
-        let ran = now.saturating_sub(self.since.swap(now, Ordering::Relaxed));
-        self.runtime.fetch_add(ran, Ordering::Relaxed);
+        // Only the CPU that the thread is on writes these two: no locked instruction, of which a switch has enough.
+        let ran = now.saturating_sub(self.since.load(Ordering::Relaxed));
+        self.since.store(now, Ordering::Relaxed);
+        self.runtime.store(self.runtime.load(Ordering::Relaxed) + ran, Ordering::Relaxed);
         self.vruntime.fetch_add(self.scaled(ran), Ordering::Relaxed);
     }
 

@@ -16,7 +16,7 @@ mod start;
 
 #[cfg(loom)]
 pub use cpu::forget;
-pub use cpu::{current, describe, idle_ns, online, runnable, switches, with_current};
+pub use cpu::{current, current_weak, describe, idle_ns, online, runnable, switches, with_current};
 pub use entity::Entity;
 pub(super) use start::{Start, new_context};
 pub use start::{spawn_kernel, start_cpu};
@@ -333,7 +333,7 @@ fn switch_to(next: Option<Arc<Task>>) {
     let here = hal::cpu::id();
     let cpu = CPUS.of(here);
     let now = hal::time::now_ns();
-    cpu.switches.fetch_add(1, Ordering::Relaxed);
+    cpu.switches.store(cpu.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     let context = match &next {
         Some(next) => {
             next.entity.on_cpu.store(true, Ordering::Relaxed);
