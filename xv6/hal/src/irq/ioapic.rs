@@ -24,6 +24,11 @@ pub fn init(found: [Option<IoApic>; 2]) {
     *CHIPS.lock() = found;
 }
 
+/// Whether there are two.
+pub fn has_second() -> bool {
+    CHIPS.lock().iter().flatten().count() > 1
+}
+
 /// How a line signals.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {

@@ -7,9 +7,14 @@ use crate::phys::direct;
 /// The slots of QEMU's microvm.
 const BASE: u64 = 0xfeb0_0000;
 const STRIDE: u64 = 0x200;
-/// Slots, and the first one's interrupt line, when there is a second I/O APIC for them.
-const SLOTS: u32 = 24;
-const FIRST_LINE: u32 = 24;
+/// Slots, and the first one's interrupt line.
+const USUAL: (u32, u32) = (8, 16);
+/// The same when there is a second I/O APIC, which is then theirs.
+const WITH_SECOND: (u32, u32) = (24, 24);
+
+fn slots() -> (u32, u32) {
+    if ioapic::has_second() { WITH_SECOND } else { USUAL }
+}
 
 const MAGIC: u64 = 0x00;
 const VERSION: u64 = 0x04;
@@ -55,7 +60,7 @@ fn probe(slot: u32) -> Option<(Device, u32)> {
 
 /// All devices with their kinds. QEMU fills the slots from the highest down, so that this is the order of its command line.
 pub fn devices() -> impl Iterator<Item = (Device, u32)> {
-    (0..SLOTS).rev().filter_map(probe)
+    (0..slots().0).rev().filter_map(probe)
 }
 
 impl Device {
@@ -109,7 +114,7 @@ impl Device {
 
     /// The driver is ready: the device may work. Its interrupts call `handler(argument)`.
     pub fn ready(self, handler: fn(usize), argument: usize) {
-        ioapic::connect(FIRST_LINE + self.slot, Trigger::Level, 0, handler, argument);
+        ioapic::connect(slots().1 + self.slot, Trigger::Level, 0, handler, argument);
         self.write(STATUS, FOUND | FEATURES_OK | DRIVER_OK);
     }
 
