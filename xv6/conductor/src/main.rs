@@ -5,6 +5,10 @@ use conductor::args::{Arguments, Verb};
 use conductor::error::OWN;
 use conductor::verbs;
 use std::process::ExitCode;
+use user::raw::arena::Arena;
+
+#[global_allocator]
+static ALLOCATOR: Arena = Arena::new();
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {

@@ -35,9 +35,6 @@ pub use fail::{About, Failure};
 /// Standard output as a program's body gets it: buffered, flushed by [`run`].
 pub type Out = BufWriter<StdoutLock<'static>>;
 
-#[global_allocator]
-static ALLOCATOR: raw::arena::Arena = raw::arena::Arena::new();
-
 static NAME: OnceLock<&'static str> = OnceLock::new();
 
 /// Runs a program: `body` gets the options and standard output, and returns the exit status.

@@ -14,8 +14,12 @@ use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, WaitOptions};
 use rustix::system::{RebootCommand, reboot};
 
+use user::raw::arena::Arena;
 use user::raw::{Forked, fork, reboot_with};
 use user::{About, Failure, fail};
+
+#[global_allocator]
+static ALLOCATOR: Arena = Arena::new();
 
 /// What is mounted, in order: source, folder, type, flags, options.
 const MOUNTS: [(&str, &str, &str, MountFlags, &str); 9] = {

@@ -1,8 +1,9 @@
-//! The allocator of every program here: what a program allocates as it starts comes from a static arena, what it needs beyond from musl.
+//! An allocator for programs that start, do one thing and end: what they allocate comes from a static arena, what they need beyond from musl.
 //!
-//! Most programs allocate some hundred small things and end. musl's allocator takes a hundred instructions for each, and asks the kernel for every
-//! few pages; an arena takes ten and asks for nothing. Freeing or growing the newest block moves the arena's end; any other block that is freed
-//! stays lost, so a program that runs for long loses [`SIZE`] bytes at most. Key type: [`Arena`]. Neighbour: `lib` makes it the global allocator.
+//! `conductor` allocates five hundred small things on its way to a container. musl's allocator takes a hundred instructions for each, and asks the
+//! kernel for every few pages; an arena takes ten and asks for nothing. Freeing or growing the newest block moves the arena's end; any other block
+//! that is freed stays lost, [`SIZE`] bytes at most: too much for a shell, which frees as much as it takes. Key type: [`Arena`]. Neighbours:
+//! `conductor` and `init`, whose global allocator it is.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
@@ -24,9 +25,15 @@ pub struct Arena {
 // SAFETY: the memory is only handed out, each byte to one owner at a time: `next` says how much of it is, and changes atomically.
 unsafe impl Sync for Arena {}
 
+impl Default for Arena {
+    fn default() -> Arena {
+        Arena::new()
+    }
+}
+
 impl Arena {
     /// An arena, all free.
-    pub(crate) const fn new() -> Arena {
+    pub const fn new() -> Arena {
         Arena { memory: UnsafeCell::new(MaybeUninit::uninit()), next: AtomicUsize::new(0) }
     }
 
