@@ -3,6 +3,7 @@
 //! All text is bytes, as file names and arguments are. `src/bin/sh/` runs what this reads; the tests of both stand beside them.
 
 pub mod arith;
+mod compounds;
 pub mod fields;
 pub mod glob;
 pub mod parser;

@@ -1,12 +1,13 @@
 //! Reads shell commands, POSIX XCU 2.10, by recursive descent over the bytes of a script.
 //!
 //! Key types: [`Parser`], [`SyntaxError`]. A script is read one complete command at a time, so that what stands before an error
-//! runs. `words.rs` reads words; this file reads everything made of them.
+//! runs. `words.rs` reads words, `compounds.rs` commands, this file lists and pipelines of
+//! them, redirections and here-documents.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use super::syntax::{Bytes, Command, Compound, Item, List, Part, Pipeline, Redirect, RedirectKind, Simple, Word};
+use super::syntax::{Bytes, Item, List, Part, Pipeline, Redirect, RedirectKind, Word};
 
 /// Why a script could not be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,7 +112,7 @@ impl<'a> Parser<'a> {
         SyntaxError::Wrong(1 + self.text[..self.at].iter().filter(|byte| **byte == b'\n').count(), what.into())
     }
 
-    fn unexpected(&self) -> SyntaxError {
+    pub(super) fn unexpected(&self) -> SyntaxError {
         if self.at == self.text.len() {
             return SyntaxError::Incomplete;
         }
@@ -155,7 +156,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn skip_newlines(&mut self) -> Parsed<()> {
+    pub(super) fn skip_newlines(&mut self) -> Parsed<()> {
         loop {
             self.skip_blanks();
             if self.peek() != Some(b'\n') {
@@ -193,13 +194,13 @@ impl<'a> Parser<'a> {
     }
 
     /// The reserved word that stands here, if one does.
-    fn reserved(&self) -> Option<&'static [u8]> {
+    pub(super) fn reserved(&self) -> Option<&'static [u8]> {
         let rest = &self.text[self.at..];
         let end = rest.iter().position(|byte| b" \t\n;&|()<>".contains(byte)).unwrap_or(rest.len());
         RESERVED.into_iter().find(|word| *word == &rest[..end])
     }
 
-    fn accept_reserved(&mut self, word: &[u8]) -> bool {
+    pub(super) fn accept_reserved(&mut self, word: &[u8]) -> bool {
         self.skip_blanks();
         let found = self.reserved() == Some(word);
         if found {
@@ -208,7 +209,7 @@ impl<'a> Parser<'a> {
         found
     }
 
-    fn expect_reserved(&mut self, word: &[u8]) -> Parsed<()> {
+    pub(super) fn expect_reserved(&mut self, word: &[u8]) -> Parsed<()> {
         if self.accept_reserved(word) { Ok(()) } else { Err(self.unexpected()) }
     }
 
@@ -218,7 +219,7 @@ impl<'a> Parser<'a> {
         if list.is_empty() { Err(self.unexpected()) } else { Ok(list) }
     }
 
-    fn list_or_nothing(&mut self) -> Parsed<List> {
+    pub(super) fn list_or_nothing(&mut self) -> Parsed<List> {
         self.nested(|parser| {
             let mut list = List::new();
             loop {
@@ -282,179 +283,7 @@ impl<'a> Parser<'a> {
         Ok(Pipeline { negated, commands, text: self.text[start..self.at].trim_ascii().to_vec() })
     }
 
-    fn command(&mut self) -> Parsed<Command> {
-        self.skip_blanks();
-        let compound = if self.peek() == Some(b'(') {
-            self.at += 1;
-            let list = self.list()?;
-            if !self.accept(b")") {
-                return Err(self.unexpected());
-            }
-            Compound::Subshell(list)
-        } else {
-            match self.reserved() {
-                None | Some(b"in") => return self.simple_or_function(),
-                Some(word) => self.nested(|parser| parser.compound(word))?,
-            }
-        };
-        let mut redirects = Vec::new();
-        loop {
-            self.skip_blanks();
-            match self.redirect()? {
-                Some(redirect) => redirects.push(redirect),
-                None => return Ok(Command::Compound(compound, redirects)),
-            }
-        }
-    }
-
-    fn compound(&mut self, word: &'static [u8]) -> Parsed<Compound> {
-        let start = self.at;
-        self.at += word.len();
-        match word {
-            b"{" => {
-                let list = self.list()?;
-                self.expect_reserved(b"}")?;
-                Ok(Compound::Brace(list))
-            }
-            b"if" => self.conditional(),
-            b"while" | b"until" => {
-                let condition = self.list()?;
-                Ok(Compound::Loop(word == b"until", condition, self.do_group()?))
-            }
-            b"for" => self.for_loop(),
-            b"case" => self.case(),
-            _ => {
-                self.at = start;
-                Err(self.unexpected())
-            }
-        }
-    }
-
-    fn do_group(&mut self) -> Parsed<List> {
-        self.expect_reserved(b"do")?;
-        let body = self.list()?;
-        self.expect_reserved(b"done")?;
-        Ok(body)
-    }
-
-    fn conditional(&mut self) -> Parsed<Compound> {
-        let mut arms = Vec::new();
-        loop {
-            let condition = self.list()?;
-            self.expect_reserved(b"then")?;
-            arms.push((condition, self.list()?));
-            if !self.accept_reserved(b"elif") {
-                break;
-            }
-        }
-        let otherwise = if self.accept_reserved(b"else") { Some(self.list()?) } else { None };
-        self.expect_reserved(b"fi")?;
-        Ok(Compound::If(arms, otherwise))
-    }
-
-    fn for_loop(&mut self) -> Parsed<Compound> {
-        self.skip_blanks();
-        let name = self.name();
-        if name.is_empty() {
-            return Err(if self.at == self.text.len() {
-                SyntaxError::Incomplete
-            } else {
-                self.wrong("syntax error: bad for loop variable")
-            });
-        }
-        self.skip_newlines()?;
-        let mut words = None;
-        if self.accept_reserved(b"in") {
-            let mut list = Vec::new();
-            self.skip_blanks();
-            while let Some(word) = self.word()? {
-                list.push(word);
-                self.skip_blanks();
-            }
-            words = Some(list);
-        }
-        if self.peek() == Some(b';') && !self.looking_at(b";;") {
-            self.at += 1;
-        }
-        self.skip_newlines()?;
-        Ok(Compound::For(name, words, self.do_group()?))
-    }
-
-    fn case(&mut self) -> Parsed<Compound> {
-        self.skip_blanks();
-        let subject = self.word()?.ok_or_else(|| self.unexpected())?;
-        self.skip_newlines()?;
-        self.expect_reserved(b"in")?;
-        let mut arms = Vec::new();
-        loop {
-            self.skip_newlines()?;
-            if self.accept_reserved(b"esac") {
-                return Ok(Compound::Case(subject, arms));
-            }
-            self.accept(b"(");
-            let mut patterns = Vec::new();
-            loop {
-                self.skip_blanks();
-                patterns.push(self.word()?.ok_or_else(|| self.unexpected())?);
-                self.skip_blanks();
-                if !self.accept(b"|") {
-                    break;
-                }
-            }
-            if !self.accept(b")") {
-                return Err(self.unexpected());
-            }
-            arms.push((patterns, self.list_or_nothing()?));
-            self.skip_newlines()?;
-            if !self.accept(b";;") && self.reserved() != Some(b"esac") {
-                return Err(self.unexpected());
-            }
-        }
-    }
-
-    fn simple_or_function(&mut self) -> Parsed<Command> {
-        let mut simple = Simple::default();
-        loop {
-            self.skip_blanks();
-            if let Some(redirect) = self.redirect()? {
-                simple.redirects.push(redirect);
-                continue;
-            }
-            if simple.words.is_empty()
-                && let Some(assignment) = self.assignment()?
-            {
-                simple.assignments.push(assignment);
-                continue;
-            }
-            let start = self.at;
-            let Some(word) = self.word()? else { break };
-            if simple.words.is_empty() && simple.assignments.is_empty() && simple.redirects.is_empty() {
-                let end = self.at;
-                self.skip_blanks();
-                if self.accept(b"(") {
-                    return self.function(self.text[start..end].to_vec());
-                }
-            }
-            simple.words.push(word);
-        }
-        if simple.words.is_empty() && simple.assignments.is_empty() && simple.redirects.is_empty() {
-            return Err(self.unexpected());
-        }
-        Ok(Command::Simple(simple))
-    }
-
-    /// A function's definition, from after its `(`.
-    fn function(&mut self, name: Bytes) -> Parsed<Command> {
-        self.skip_blanks();
-        let valid = name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-.+:".contains(byte));
-        if !self.accept(b")") || !valid {
-            return Err(self.unexpected());
-        }
-        self.skip_newlines()?;
-        Ok(Command::Function(name, Rc::new(self.nested(Self::command)?)))
-    }
-
-    fn redirect(&mut self) -> Parsed<Option<Redirect>> {
+    pub(super) fn redirect(&mut self) -> Parsed<Option<Redirect>> {
         let digits = self.text[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let operator = self.text.get(self.at + digits).copied();
         if !matches!(operator, Some(b'<' | b'>')) {

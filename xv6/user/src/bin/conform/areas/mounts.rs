@@ -304,51 +304,6 @@ pub const AREA: Area = Area {
             t.put([content(c"d/f"), content(c"e/f")]);
             t.put(umount(c"d", 0));
         }),
-        admin("pivot_root", |t| {
-            must(sys!(SYS_unshare, CLONE_NEWNS));
-            for name in [c"new", c"other", c"plain"] {
-                must(mkdir(name));
-            }
-            must(mount(c"t", c"new", c"tmpfs", 0, c""));
-            must(mkdir(c"new/old"));
-            file(c"new/f", "new");
-            t.is("no_mount", sys!(SYS_pivot_root, c"plain", c"plain"));
-            t.is("old_outside", sys!(SYS_pivot_root, c"new", c"other"));
-            t.is(
-                "missing",
-                [
-                    sys!(SYS_pivot_root, c"n", c"new"),
-                    sys!(SYS_pivot_root, c"new", c"new/n"),
-                    sys!(SYS_pivot_root, c"new/f", c"new/f"),
-                ],
-            );
-            t.is("busy", sys!(SYS_pivot_root, c"/", c"/"));
-            t.put(sys!(SYS_pivot_root, c"new", c"new/old"));
-            t.put([content(c"/f"), open(c"/old/proc", O_RDONLY).map(|_| "there".to_owned())]);
-            t.put(open(c"/old/new", O_RDONLY));
-            must(chdir(c"/"));
-            t.put(umount(c"/old", MNT_DETACH));
-            t.put([open(c"/old/proc", O_RDONLY).map(drop), rmdir(c"/old")]);
-        }),
-        admin("pivot_root_onto_itself", |t| {
-            must(sys!(SYS_unshare, CLONE_NEWNS));
-            must(mkdir(c"new"));
-            must(mount(c"t", c"new", c"tmpfs", 0, c""));
-            file(c"new/f", "new");
-            must(chdir(c"new"));
-            t.put(sys!(SYS_pivot_root, c".", c"."));
-            t.put(umount(c".", MNT_DETACH));
-            t.put(content(c"/f"));
-        }),
-        admin("pivot_root_in_chroot", |t| {
-            must(sys!(SYS_unshare, CLONE_NEWNS));
-            must(mkdir(c"jail"));
-            must(mkdir(c"jail/new"));
-            must(mount(c"t", c"jail/new", c"tmpfs", 0, c""));
-            must(sys!(SYS_chroot, c"jail"));
-            must(chdir(c"/"));
-            t.put(sys!(SYS_pivot_root, c"new", c"new"));
-        }),
         admin("mountinfo", |t| {
             must(mkdir(c"with space"));
             must(mount(c"the source", c"with space", c"tmpfs", MS_RDONLY | MS_NOSUID, c""));
@@ -394,7 +349,7 @@ pub const AREA: Area = Area {
     ],
 };
 
-fn mount(
+pub(super) fn mount(
     source: &std::ffi::CStr,
     target: &std::ffi::CStr,
     kind: &std::ffi::CStr,
@@ -404,12 +359,12 @@ fn mount(
     sys!(SYS_mount, source, target, kind, flags, data)
 }
 
-fn umount(target: &std::ffi::CStr, flags: i32) -> Answer {
+pub(super) fn umount(target: &std::ffi::CStr, flags: i32) -> Answer {
     sys!(SYS_umount2, target, flags)
 }
 
 /// How many mounts there are whose place ends so or is below that.
-fn count(place: &str) -> usize {
+pub(super) fn count(place: &str) -> usize {
     let lines = crate::sys::lines("/proc/self/mountinfo");
     let mine = lines.iter().filter_map(|line| line.split(' ').nth(4)).filter(|point| point.contains("/work/"));
     mine.filter(|point| point.ends_with(place) || point.contains(&format!("{place}/"))).count()

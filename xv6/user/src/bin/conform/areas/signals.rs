@@ -6,99 +6,14 @@ use libc::{
 };
 use user::raw::expendable::{catch, count_caught, take_caught};
 
-use crate::child::{
-    Gate, end, end_of, needs_foreign_init, part, reap, signal_name, sleeper, spawn, state, until, until_asleep, wait,
-};
+use crate::child::{Gate, end, end_of, part, reap, signal_name, sleeper, spawn, wait};
 use crate::line::Hex;
-use crate::runner::{Area, plain, root};
-use crate::sys::{Answer, Errno, getpid, kill, must, pipe, read, sys, write};
+use crate::runner::{Area, plain};
+use crate::sys::{Answer, Errno, getpid, kill, must, sys};
 
 pub const AREA: Area = Area {
     name: "signals",
     checks: &[
-        plain("kill_refused", |t| {
-            t.put([
-                kill(getpid(), -1),
-                kill(getpid(), 65),
-                kill(1 << 22, 0),
-                kill(1 << 22, 99),
-                kill(i32::MIN, 0),
-                kill(-(1 << 22), 0),
-            ]);
-            t.put(kill(getpid(), 0));
-        }),
-        plain("tgkill", |t| {
-            let me = getpid();
-            t.put([
-                sys!(SYS_tgkill, me, me, 0),
-                sys!(SYS_tgkill, me, 1, 0),
-                sys!(SYS_tgkill, 0, me, 0),
-                sys!(SYS_tgkill, me, -1, 0),
-                sys!(SYS_tgkill, me, me, 65),
-            ]);
-            t.put([sys!(SYS_tkill, me, 0), sys!(SYS_tkill, 0, 0), sys!(SYS_tkill, 1 << 22, 0)]);
-        }),
-        root("kill_permission", |t| {
-            let child = sleeper();
-            part(t, |t| {
-                must(sys!(SYS_setresuid, 1000, 1000, 1000));
-                t.put([
-                    kill(child, 0),
-                    kill(child, SIGTERM),
-                    kill(child, SIGCONT),
-                    kill(child, 99),
-                    kill(1 << 22, SIGTERM),
-                ]);
-            });
-            end(child);
-            let child = spawn(|| {
-                must(sys!(SYS_setresuid, 1000, 1000, 1000));
-                must(sys!(SYS_pause)) as i32
-            });
-            until("another user", || {
-                std::fs::read_to_string(format!("/proc/{child}/status")).is_ok_and(|text| text.contains("Uid:\t1000"))
-            });
-            part(t, |t| {
-                must(sys!(SYS_setresuid, 1000, 2000, 2000));
-                t.is("real_user", kill(child, 0));
-            });
-            part(t, |t| {
-                must(sys!(SYS_setresuid, 2000, 1000, 2000));
-                t.is("effective_user", kill(child, 0));
-            });
-            part(t, |t| {
-                must(sys!(SYS_setresuid, 2000, 2000, 1000));
-                t.is("saved_user", kill(child, 0));
-            });
-            end(child);
-        }),
-        root("kill_permission_by_saved_user", |t| {
-            let child = spawn(|| {
-                must(sys!(SYS_setresuid, 2000, 2000, 1000));
-                must(sys!(SYS_pause)) as i32
-            });
-            until("another user", || {
-                std::fs::read_to_string(format!("/proc/{child}/status")).is_ok_and(|text| text.contains("Uid:\t2000"))
-            });
-            part(t, |t| {
-                must(sys!(SYS_setresuid, 1000, 1000, 1000));
-                t.put(kill(child, 0));
-            });
-            end(child);
-        }),
-        plain("kill_of_init", |t| {
-            needs_foreign_init(t);
-            t.put([kill(1, 0), kill(1, SIGTERM)]);
-        }),
-        plain("kill_group", |t| {
-            let child = spawn(|| {
-                must(sys!(SYS_setpgid, 0, 0));
-                let second = spawn(|| must(sys!(SYS_pause)) as i32);
-                must(kill(0, SIGTERM));
-                must(reap(second)).0
-            });
-            t.put(reap(child));
-        }),
         plain("defaults", |t| {
             let ends = [
                 libc::SIGHUP,
@@ -280,89 +195,6 @@ pub const AREA: Area = Area {
             t.put((0..4).map(|value| queue(getpid(), 34, value)).next_back());
             t.is("kill_is_not_refused", kill(getpid(), 34));
         }),
-        plain("sigtimedwait", |t| {
-            block(&[SIGUSR1, 35]);
-            must(kill(getpid(), SIGUSR1));
-            must(queue(getpid(), 35, 77));
-            let mut info = [0u32; 32];
-            t.put(sys!(SYS_rt_sigtimedwait, &[bits(&[35])], &mut info, &[0i64, 0], 8));
-            t.put([info[0], info[6]]);
-            t.put(sys!(SYS_rt_sigtimedwait, &[bits(&[SIGUSR1, 35])], 0, &[0i64, 0], 8));
-            t.put(sys!(SYS_rt_sigtimedwait, &[bits(&[SIGUSR1, 35])], 0, &[0i64, 1_000_000], 8));
-            t.put(sys!(SYS_rt_sigtimedwait, &[bits(&[SIGUSR1])], 0, &[0i64, -1], 8));
-            t.put(sys!(SYS_rt_sigtimedwait, &[bits(&[SIGUSR1])], 0, &[0i64, 0], 4));
-            t.put(sys!(SYS_rt_sigtimedwait, 8, 0, &[0i64, 0], 8));
-        }),
-        plain("sigtimedwait_interrupted", |t| {
-            let child = spawn(|| {
-                must(catch(SIGUSR2, SA_RESTART, 0).map_err(Errno));
-                block(&[SIGUSR1]);
-                sys!(SYS_rt_sigtimedwait, &[bits(&[SIGUSR1])], 0, 0, 8)
-                    .map_or_else(|errno| i32::from(errno == Errno(libc::EINTR)), |_| 9)
-            });
-            until_asleep(child);
-            must(kill(child, SIGUSR2));
-            t.put(reap(child));
-        }),
-        plain("sigsuspend", |t| {
-            must(catch(SIGUSR1, 0, 0).map_err(Errno));
-            block(&[SIGUSR1, SIGUSR2]);
-            must(kill(getpid(), SIGUSR1));
-            t.put(sys!(SYS_rt_sigsuspend, &[0u64], 8));
-            t.put(take_caught().iter().map(|caught| Hex(caught.mask)).collect::<Vec<_>>());
-            t.put(mask());
-            t.put([sys!(SYS_rt_sigsuspend, 8, 8), sys!(SYS_rt_sigsuspend, &[0u64], 4)]);
-        }),
-        plain("pause", |t| {
-            let child = spawn(|| {
-                must(catch(SIGUSR1, SA_RESTART, 0).map_err(Errno));
-                i32::from(sys!(SYS_pause) == Err(Errno(libc::EINTR)))
-            });
-            until_asleep(child);
-            must(kill(child, SIGWINCH));
-            must(kill(child, SIGUSR1));
-            t.put(reap(child));
-        }),
-        plain("read_interrupted", |t| {
-            for flags in [0, SA_RESTART] {
-                let (r, w) = must(pipe(0));
-                let child = spawn(|| {
-                    must(catch(SIGUSR1, flags, 0).map_err(Errno));
-                    read(r, 1).map_or_else(|errno| errno.0, |_| 100 + count_caught() as i32)
-                });
-                until_asleep(child);
-                must(kill(child, SIGUSR1));
-                until("interrupted or asleep again", || {
-                    let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
-                    state(child) == 'Z'
-                        || state(child) == 'S' && status.lines().any(|line| line == "ShdPnd:\t0000000000000000")
-                });
-                must(write(w, "x"));
-                t.put(reap(child).map(|ended| libc::WEXITSTATUS(ended.0)));
-            }
-        }),
-        plain("stop_and_continue_do_not_interrupt", |t| {
-            let (r, w) = must(pipe(0));
-            let child = spawn(|| read(r, 1).map_or_else(|errno| errno.0, |_| 0));
-            until_asleep(child);
-            must(kill(child, SIGSTOP));
-            must(wait(child, libc::WUNTRACED));
-            must(kill(child, SIGCONT));
-            until_asleep(child);
-            must(write(w, "x"));
-            t.put(reap(child));
-        }),
-        plain("sleep_leaves_the_rest", |t| {
-            let child = spawn(|| {
-                must(catch(SIGUSR1, SA_RESTART, 0).map_err(Errno));
-                let mut left = [0i64; 2];
-                let answer = sys!(SYS_nanosleep, &[100i64, 0], &mut left);
-                i32::from(answer == Err(Errno(libc::EINTR))) + i32::from(left[0] > 90 && left[0] < 100) * 2
-            });
-            until_asleep(child);
-            must(kill(child, SIGUSR1));
-            t.put(reap(child));
-        }),
         plain("alternate_stack", |t| {
             let stack = crate::sys::memory(8);
             t.put(sys!(SYS_sigaltstack, &[stack, 0, 32768], 0));
@@ -461,15 +293,15 @@ pub const AREA: Area = Area {
     ],
 };
 
-fn bits(signals: &[i32]) -> u64 {
+pub(super) fn bits(signals: &[i32]) -> u64 {
     signals.iter().fold(0, |bits, signal| bits | 1 << (signal - 1))
 }
 
-fn block(signals: &[i32]) {
+pub(super) fn block(signals: &[i32]) {
     must(sys!(SYS_rt_sigprocmask, SIG_BLOCK, &[bits(signals)], 0, 8));
 }
 
-fn mask() -> Hex {
+pub(super) fn mask() -> Hex {
     let mut mask = [0u64];
     must(sys!(SYS_rt_sigprocmask, SIG_BLOCK, 0, &mut mask, 8));
     Hex(mask[0])
@@ -482,7 +314,7 @@ fn pending() -> Hex {
 }
 
 /// rt_sigqueueinfo(2) as sigqueue(3) calls it.
-fn queue(pid: i32, signal: i32, value: usize) -> Answer {
+pub(super) fn queue(pid: i32, signal: i32, value: usize) -> Answer {
     let mut info = [0u64; 16];
     info[0] = signal as u64;
     info[1] = libc::SI_QUEUE as u32 as u64;
