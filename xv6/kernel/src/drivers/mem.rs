@@ -8,6 +8,7 @@ use crate::error::{Errno, Result};
 use crate::mm::{PageCache, ReadBuf, WriteBuf};
 use crate::vfs::File;
 use crate::vfs::file::{FileOps, OpenFlags};
+use crate::vfs::openfile::Whence;
 use alloc::sync::Arc;
 use core::any::Any;
 
@@ -66,6 +67,15 @@ impl FileOps for Device {
             Device::Full => Err(Errno::ENOSPC.into()),
             _ => Ok(buf.remaining()),
         }
+    }
+
+    fn has_offset(&self) -> bool {
+        !matches!(self, Device::Null | Device::Zero | Device::Full)
+    }
+
+    /// One place is as good as another.
+    fn seek(&self, _whence: Whence, _by: i64) -> Result<u64> {
+        Ok(0)
     }
 
     fn sync(&self, _file: &File) -> Result<()> {

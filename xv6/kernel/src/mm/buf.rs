@@ -30,10 +30,10 @@ struct UserMemory {
 
 impl UserMemory {
     fn one(base: usize, len: usize) -> Result<UserMemory> {
-        if len != 0 && base.checked_add(len).is_none_or(|end| end > hal::user::LIMIT) {
+        if base.checked_add(len).is_none_or(|end| end > hal::user::LIMIT) {
             return Err(Errno::EFAULT.into());
         }
-        Ok(UserMemory { first: IoVec { base, len }, rest: Vec::new(), next: 0 })
+        Ok(UserMemory { first: IoVec { base, len: len.min(MAX_TRANSFER) }, rest: Vec::new(), next: 0 })
     }
 
     /// Feeds up to `len` bytes' worth of addresses to `copy(user address, bytes already moved, bytes)`, which returns how many it moved.
@@ -74,8 +74,8 @@ pub struct ReadBuf<'a> {
 impl<'a> ReadBuf<'a> {
     /// `len` bytes at user address `addr`; `EFAULT` if that leaves the user half.
     pub fn user(addr: usize, len: usize) -> Result<ReadBuf<'static>> {
-        let len = len.min(MAX_TRANSFER);
-        Ok(ReadBuf { target: Target::User(UserMemory::one(addr, len)?), remaining: len, done: 0 })
+        let memory = UserMemory::one(addr, len)?;
+        Ok(ReadBuf { remaining: memory.first.len, target: Target::User(memory), done: 0 })
     }
 
     /// The stretches of a user iovec ([`super::user::read_iovec`]).
@@ -172,8 +172,8 @@ pub struct WriteBuf<'a> {
 impl<'a> WriteBuf<'a> {
     /// `len` bytes at user address `addr`; `EFAULT` if that leaves the user half.
     pub fn user(addr: usize, len: usize) -> Result<WriteBuf<'static>> {
-        let len = len.min(MAX_TRANSFER);
-        Ok(WriteBuf { origin: Origin::User(UserMemory::one(addr, len)?), remaining: len, done: 0 })
+        let memory = UserMemory::one(addr, len)?;
+        Ok(WriteBuf { remaining: memory.first.len, origin: Origin::User(memory), done: 0 })
     }
 
     /// The stretches of a user iovec ([`super::user::read_iovec`]).
@@ -186,6 +186,11 @@ impl<'a> WriteBuf<'a> {
     /// A kernel slice.
     pub fn kernel(slice: &'a [u8]) -> WriteBuf<'a> {
         WriteBuf { origin: Origin::Kernel(slice), remaining: slice.len(), done: 0 }
+    }
+
+    /// Leaves at most `len` bytes to be taken.
+    pub fn limit(&mut self, len: usize) {
+        self.remaining = self.remaining.min(len);
     }
 
     /// Bytes not yet taken.

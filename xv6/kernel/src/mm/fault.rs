@@ -57,6 +57,16 @@ impl From<NoMemory> for Need {
 impl AddressSpace {
     /// Repairs a page fault, or says which signal it is. May sleep; no address-space or spin lock may be held.
     pub fn handle_fault(&self, addr: usize, access: Access) -> Result<(), FaultError> {
+        self.repair(addr, access, false)
+    }
+
+    /// As [`AddressSpace::handle_fault`] for a debugger (ptrace(2), `/proc/PID/mem`): what the program itself may not touch it may, if its stores
+    /// stay with the process: a private page becomes a copy, the program's own rights to it stay as they are.
+    pub fn handle_forced(&self, addr: usize, access: Access) -> Result<(), FaultError> {
+        self.repair(addr, access, true)
+    }
+
+    fn repair(&self, addr: usize, access: Access, forced: bool) -> Result<(), FaultError> {
         if !(hal::paging::LOWEST..hal::user::LIMIT).contains(&addr) {
             return Err(UNMAPPED);
         }
@@ -66,7 +76,7 @@ impl AddressSpace {
         loop {
             let need = {
                 let mut layout = self.layout.lock();
-                match self.try_fault(&mut layout, page, access) {
+                match self.try_fault(&mut layout, page, access, forced) {
                     Ok(()) => return Ok(()),
                     Err(need) => need,
                 }
@@ -86,7 +96,7 @@ impl AddressSpace {
         }
     }
 
-    fn try_fault(&self, layout: &mut Layout, page: usize, access: Access) -> Result<(), Need> {
+    fn try_fault(&self, layout: &mut Layout, page: usize, access: Access, forced: bool) -> Result<(), Need> {
         if self.doomed.load(Ordering::Relaxed) {
             return Err(FaultError::Oom.into());
         }
@@ -94,7 +104,8 @@ impl AddressSpace {
             Some(area) => area,
             None => self.grow_stack(layout, page)?,
         };
-        if !area.prot.permits(access) {
+        let may_force = forced && (access == Access::Read || !area.is_shared());
+        if !area.prot.permits(access) && !may_force {
             return Err(FORBIDDEN.into());
         }
         let write = access == Access::Write;

@@ -43,10 +43,15 @@ impl PageCache {
         self.write_locked(buf, offset)
     }
 
-    /// Writes at the end of the file (`O_APPEND`), atomically; where, and how much.
-    pub fn append(&self, buf: &mut WriteBuf<'_>) -> Result<(u64, usize)> {
+    /// Writes at the end of the file (`O_APPEND`), atomically; where, and how much. `check` may cut the write or refuse it, once the place is known.
+    pub fn append(
+        &self,
+        buf: &mut WriteBuf<'_>,
+        check: impl FnOnce(&mut WriteBuf<'_>, u64) -> Result<()>,
+    ) -> Result<(u64, usize)> {
         let _content = self.content.lock();
         let offset = self.size();
+        check(buf, offset)?;
         Ok((offset, self.write_locked(buf, offset)?))
     }
 

@@ -147,25 +147,39 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// mprotect(2): `ENOMEM` if part of the range is not mapped, `EACCES` for stores to a shared file that is not open for writing.
+    /// mprotect(2): `ENOMEM` if part of the range is not mapped, `EACCES` for stores to a shared file that is not open for writing; what comes before
+    /// has changed then, as on Linux.
     pub fn protect(&self, addr: usize, len: usize, prot: Prot) -> Result<()> {
         if len == 0 && addr.is_multiple_of(PAGE) {
             return Ok(());
         }
         let range = mapped_pages(addr, len)?;
         let mut layout = self.layout.lock();
-        if !layout.areas.covers(range.clone()) {
-            return Err(Errno::ENOMEM.during("protecting what is not mapped"));
-        }
         let fixed = |area: &Area| matches!(&area.backing, Backing::Mapped(mapped) if mapped.shared && !mapped.writable);
-        if prot.contains(Prot::WRITE) && layout.areas.overlapping(range.clone()).any(fixed) {
-            return Err(Errno::EACCES.during("making a read-only file's mapping writable"));
+        let mut verdict = Ok(());
+        let mut end = range.start;
+        for area in layout.areas.overlapping(range.clone()) {
+            if area.start > end {
+                break;
+            }
+            if prot.contains(Prot::WRITE) && fixed(area) {
+                verdict = Err(Errno::EACCES.during("making a read-only file's mapping writable"));
+                break;
+            }
+            end = area.end.min(range.end);
+        }
+        if verdict.is_ok() && end < range.end {
+            verdict = Err(Errno::ENOMEM.during("protecting what is not mapped"));
+        }
+        let range = range.start..end;
+        if range.is_empty() {
+            return verdict;
         }
         layout.areas.change(range.clone(), |area| area.prot = prot)?;
         // Which pages may take stores at once only a fault can tell.
         self.table.protect(range, prot.hardware(false));
         self.table.flush();
-        Ok(())
+        verdict
     }
 
     /// brk(2): sets the end of the heap if it can, and returns where it is.

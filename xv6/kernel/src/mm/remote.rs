@@ -12,11 +12,12 @@ use hal::frame::{Frame, SIZE as PAGE};
 const SHOWN: usize = 128 << 10;
 
 impl AddressSpace {
-    /// The frame at `page`, faulted in for `access`.
-    fn frame_at(&self, page: usize, access: Access) -> Result<Frame> {
+    /// The frame at `page`, faulted in for `access`; `forced` as a debugger may.
+    fn frame_at(&self, page: usize, access: Access, forced: bool) -> Result<Frame> {
         for _ in 0..4 {
             // A fault that finds nothing to do costs little, and a store needs the page to be ours alone.
-            self.handle_fault(page, access).map_err(|_| Errno::EFAULT.during("touching another address space"))?;
+            let ready = if forced { self.handle_forced(page, access) } else { self.handle_fault(page, access) };
+            ready.map_err(|_| Errno::EFAULT.during("touching another address space"))?;
             let _layout = self.layout.lock();
             if let Some(mapping) = self.table.get(page) {
                 return Ok(mapping.frame);
@@ -29,7 +30,7 @@ impl AddressSpace {
         &self,
         addr: usize,
         len: usize,
-        access: Access,
+        (access, forced): (Access, bool),
         mut f: impl FnMut(&Frame, usize, Range<usize>),
     ) -> Result<usize> {
         let mut done = 0;
@@ -37,7 +38,7 @@ impl AddressSpace {
             let Some(at) = addr.checked_add(done) else { break };
             let within = at % PAGE;
             let part = (PAGE - within).min(len - done);
-            match self.frame_at(at - within, access) {
+            match self.frame_at(at - within, access, forced) {
                 Ok(frame) => f(&frame, within, done..done + part),
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
@@ -47,14 +48,28 @@ impl AddressSpace {
         Ok(done)
     }
 
-    /// Reads another process's memory (`/proc/PID/mem`): the bytes copied before the first bad page, `EFAULT` if none.
+    /// Reads another process's memory (process_vm_readv(2)): the bytes copied before the first bad page, `EFAULT` if none.
     pub fn read_remote(&self, addr: usize, buf: &mut [u8]) -> Result<usize> {
-        self.each_page(addr, buf.len(), Access::Read, |frame, within, part| frame.read(within, &mut buf[part]))
+        self.each_page(addr, buf.len(), (Access::Read, false), |frame, within, part| frame.read(within, &mut buf[part]))
     }
 
     /// Writes another process's memory likewise; its protections count.
     pub fn write_remote(&self, addr: usize, bytes: &[u8]) -> Result<usize> {
-        self.each_page(addr, bytes.len(), Access::Write, |frame, within, part| frame.write(within, &bytes[part]))
+        self.each_page(addr, bytes.len(), (Access::Write, false), |frame, within, part| {
+            frame.write(within, &bytes[part])
+        })
+    }
+
+    /// As [`AddressSpace::read_remote`], for a debugger: whatever the protection.
+    pub fn peek(&self, addr: usize, buf: &mut [u8]) -> Result<usize> {
+        self.each_page(addr, buf.len(), (Access::Read, true), |frame, within, part| frame.read(within, &mut buf[part]))
+    }
+
+    /// As [`AddressSpace::write_remote`], for a debugger: private memory takes stores whatever its protection, as a copy of its own.
+    pub fn poke(&self, addr: usize, bytes: &[u8]) -> Result<usize> {
+        self.each_page(addr, bytes.len(), (Access::Write, true), |frame, within, part| {
+            frame.write(within, &bytes[part])
+        })
     }
 
     /// Notes where exec(2) put the argument and environment strings.

@@ -196,7 +196,7 @@ fn reads_and_writes_go_through_the_cache() {
     let text: Vec<u8> = (0..3 * PAGE + 100).map(|byte| byte as u8).collect();
     assert_eq!(cache.write(&mut WriteBuf::kernel(&text), 50), Ok(text.len()));
     assert_eq!(cache.size(), 50 + text.len() as u64);
-    assert_eq!(cache.append(&mut WriteBuf::kernel(b"end")), Ok((50 + text.len() as u64, 3)));
+    assert_eq!(cache.append(&mut WriteBuf::kernel(b"end"), |_, _| Ok(())), Ok((50 + text.len() as u64, 3)));
     let mut back = vec![1; text.len() + 100];
     assert_eq!(cache.read(&mut ReadBuf::kernel(&mut back), 0), Ok(text.len() + 53));
     assert_eq!(back[..50], [0; 50]);

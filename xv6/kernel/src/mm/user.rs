@@ -148,6 +148,17 @@ pub fn read_iovec(addr: usize, count: usize) -> Result<Vec<IoVec>> {
     Ok(vec)
 }
 
+/// Checks a structure of `size` bytes at `addr` of which the first `known` have a meaning here (the extensible calls, as openat2(2)): `E2BIG` if
+/// others are set, or if it is larger than a page.
+pub fn check_zeros_after(addr: usize, known: usize, size: usize) -> Result<()> {
+    if size > hal::frame::SIZE {
+        return Err(Errno::E2BIG.into());
+    }
+    let mut rest = vec![0u8; size.saturating_sub(known)];
+    read_bytes(addr.wrapping_add(known), &mut rest)?;
+    if rest.iter().any(|&byte| byte != 0) { Err(Errno::E2BIG.into()) } else { Ok(()) }
+}
+
 /// Runs an atomic access of `hal::user` on the word at `addr` (futexes), repairing faults.
 pub fn word<T>(addr: usize, mut access: impl FnMut(usize) -> core::result::Result<T, Fault>) -> Result<T> {
     let mut value = None;

@@ -2,7 +2,7 @@
 //!
 //! No locks of its own.
 
-use super::{CgroupNamespace, CloneNs, IpcNamespace, NetNamespace, NsProxy, NsRef, UserNamespace};
+use super::{CgroupNamespace, CloneNs, IpcNamespace, NetNamespace, NsProxy, NsRef, PidNamespace, UserNamespace};
 use crate::cgroup::Cgroup;
 use crate::error::{Errno, Result};
 use crate::task::{Cap, CapSet, Cred};
@@ -10,17 +10,22 @@ use crate::vfs::FsContext;
 use alloc::sync::Arc;
 
 impl NsProxy {
-    /// A copy with new namespaces of the kinds in `flags`, owned by `owner`. `fs`, the context of the thread that will use it, is moved to the same
-    /// places in a new mount namespace. `group` becomes the root of a new cgroup namespace.
+    /// A copy with new namespaces of the kinds in `flags`, owned by `owner`, for a thread in pid namespace `own`. `fs`, the context of the thread
+    /// that will use it, is moved to the same places in a new mount namespace. `group` becomes the root of a new cgroup namespace.
     pub fn with_new(
         &self,
         flags: CloneNs,
         fs: &FsContext,
         owner: &Arc<UserNamespace>,
+        own: &Arc<PidNamespace>,
         group: &Arc<Cgroup>,
     ) -> Result<NsProxy> {
         let mut new = self.clone();
         if flags.contains(CloneNs::PID) {
+            // One at a time: the last one asked for must have its init first.
+            if !Arc::ptr_eq(&self.pid_for_children, own) {
+                return Err(Errno::EINVAL.during("making a second pid namespace"));
+            }
             new.pid_for_children = self.pid_for_children.new_child(owner.clone())?;
         }
         if flags.contains(CloneNs::UTS) {

@@ -13,6 +13,9 @@ use hal::sync::{Lazy, Rank, SpinLock};
 /// What an id without a mapping looks like.
 pub const OVERFLOW_ID: u32 = 65534;
 
+/// `(uid_t)-1`.
+const NO_ID: u32 = u32::MAX;
+
 /// How deep user namespaces nest (user_namespaces(7)).
 const MAX_LEVEL: u32 = 32;
 
@@ -142,14 +145,22 @@ impl UserNamespace {
         false
     }
 
-    /// The kernel's user id for `id` inside, if mapped.
+    /// The kernel's user id for `id` inside, if mapped. -1 is no id anywhere.
     pub fn uid_to_kernel(&self, id: u32) -> Option<u32> {
-        if self.parent.is_none() { Some(id) } else { self.maps.lock().uid.as_ref()?.inside_to_kernel(id) }
+        if self.parent.is_none() {
+            (id != NO_ID).then_some(id)
+        } else {
+            self.maps.lock().uid.as_ref()?.inside_to_kernel(id)
+        }
     }
 
-    /// The kernel's group id for `id` inside, if mapped.
+    /// The kernel's group id for `id` inside, if mapped. -1 is no id anywhere.
     pub fn gid_to_kernel(&self, id: u32) -> Option<u32> {
-        if self.parent.is_none() { Some(id) } else { self.maps.lock().gid.as_ref()?.inside_to_kernel(id) }
+        if self.parent.is_none() {
+            (id != NO_ID).then_some(id)
+        } else {
+            self.maps.lock().gid.as_ref()?.inside_to_kernel(id)
+        }
     }
 
     /// How the kernel's user id shows inside; [`OVERFLOW_ID`] if not mapped.

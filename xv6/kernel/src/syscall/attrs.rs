@@ -77,10 +77,12 @@ fn fchown(call: &mut Call<'_>) -> Result<usize> {
     set_owner(call, &path, call.args[1], call.args[2])
 }
 
+/// `UTIME_OMIT`: leave that time alone.
+const OMIT: i64 = (1 << 30) - 2;
+
 /// One `struct timespec` of utimensat(2): the time, or `None` for `UTIME_OMIT`; true if it was `UTIME_NOW`.
 fn parse_time([sec, nsec]: [i64; 2]) -> Result<(Option<Time>, bool)> {
     const NOW: i64 = (1 << 30) - 1;
-    const OMIT: i64 = (1 << 30) - 2;
     match nsec {
         NOW => Ok((Some(now()), true)),
         OMIT => Ok((None, false)),
@@ -101,9 +103,13 @@ fn set_times(call: &Call<'_>, path: &Path, times: Option<[[i64; 2]; 2]>) -> Resu
 fn utimensat(call: &mut Call<'_>) -> Result<usize> {
     let times: Option<[[i64; 2]; 2]> = if call.args[2] == 0 { None } else { Some(user::read(call.args[2])?) };
     let flags = AtFlags::parse(call.args[3], AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
+    // Nothing to do: the path is not even looked at.
+    if times.is_some_and(|times| times.iter().all(|[_, nsec]| *nsec == OMIT)) {
+        return Ok(0);
+    }
     // Linux's own extension: no path means the descriptor itself (futimens(3)).
-    let path =
-        if call.args[1] == 0 { call.file(0)?.path.clone() } else { call.lookup_arg(call.int(0), 1, flags.walk())? };
+    let itself = call.args[1] == 0 && call.int(0) != AT_FDCWD;
+    let path = if itself { call.file(0)?.path.clone() } else { call.lookup_arg(call.int(0), 1, flags.walk())? };
     set_times(call, &path, times)
 }
 

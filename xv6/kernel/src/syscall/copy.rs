@@ -7,7 +7,6 @@ use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::{ReadBuf, WriteBuf, user};
 use crate::task;
-use crate::task::signal::{self, Signal};
 use crate::vfs::File;
 use crate::vfs::file::OpenFlags;
 use crate::vfs::inode::Kind;
@@ -119,19 +118,28 @@ fn write_back(addr: usize, at: Option<u64>) -> Result<()> {
 }
 
 fn sendfile(call: &mut Call<'_>) -> Result<usize> {
-    let (out, from) = (call.file(0)?, call.file(1)?);
+    let [_, _, at, len, ..] = call.args;
+    let mut place: Option<u64> = if at == 0 { None } else { Some(user::read(at)?) };
+    let result = send(call, &mut place, len);
+    // The offset is given back whatever became of the call, as Linux does.
+    write_back(at, place)?;
+    result
+}
+
+fn send(call: &Call<'_>, place: &mut Option<u64>, len: usize) -> Result<usize> {
+    let from = call.file(1)?;
+    let at = (*place).map(|at| offset(at as usize)).transpose()?;
+    let out = call.file(0)?;
     if !from.is_readable() || !out.is_writable() {
         return Err(Errno::EBADF.into());
     }
-    if from.ops.is_stream() || out.flags().contains(OpenFlags::APPEND) {
+    let directory = from.inode.kind() == Kind::Directory;
+    if directory || from.ops.is_stream() || out.flags().contains(OpenFlags::APPEND) {
         return Err(Errno::EINVAL.into());
     }
-    let mut source = Side { file: &from, at: place(call.args[2])? };
-    let result = copy(&mut source, &mut Side { file: &out, at: None }, call.args[3]);
-    if matches!(&result, Err(error) if error.errno == Errno::EPIPE) {
-        signal::send_to_task(call.task, Signal::PIPE);
-    }
-    write_back(call.args[2], source.at)?;
+    let mut source = Side { file: &from, at };
+    let result = copy(&mut source, &mut Side { file: &out, at: None }, len);
+    *place = source.at;
     result
 }
 

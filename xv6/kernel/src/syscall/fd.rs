@@ -75,8 +75,7 @@ fn fcntl(call: &mut Call<'_>) -> Result<usize> {
             files.set_cloexec(fd, arg & 1 != 0)?;
             Ok(0)
         }
-        GETFL if file.is_path() => Ok(file.flags().bits() as usize),
-        GETFL => Ok((file.flags() | OpenFlags::LARGEFILE).bits() as usize),
+        GETFL => Ok(file.flags().bits() as usize),
         _ if file.is_path() => Err(Errno::EBADF.into()),
         SETFL => {
             file.set_flags(OpenFlags::from_bits_truncate(arg as u32));
@@ -89,10 +88,10 @@ fn fcntl(call: &mut Call<'_>) -> Result<usize> {
         }
         OFD_GETLK | OFD_SETLK | OFD_SETLKW => {
             file.note_record_locks();
-            record_lock(&file, arg, Arc::as_ptr(&file) as usize, -1, command - OFD_GETLK)
+            record_lock(&file, arg, Arc::as_ptr(&file) as usize, OFD, command - OFD_GETLK)
         }
         GETPIPE_SZ => Ok(pipe_of(&file)?.pipe().capacity()),
-        SETPIPE_SZ => pipe_of(&file)?.pipe().set_capacity(arg),
+        SETPIPE_SZ => pipe_of(&file)?.pipe().set_capacity(arg as u32),
         // Files have no seals here (memfd_create(2)); 1 is F_SEAL_SEAL: none can be added.
         GET_SEALS => Ok(1),
         _ => Err(Errno::EINVAL.into()),
@@ -120,6 +119,9 @@ const F_RDLCK: i16 = 0;
 const F_WRLCK: i16 = 1;
 const F_UNLCK: i16 = 2;
 
+/// The process number of a lock that belongs to an open file; `l_pid` must then be 0 (fcntl(2)).
+const OFD: i32 = -1;
+
 /// One record-lock command: `action` 0 asks, 1 sets, 2 sets and waits.
 fn record_lock(file: &File, addr: usize, owner: usize, pid: i32, action: usize) -> Result<usize> {
     let mut lock: UserFlock = user::read(addr)?;
@@ -133,6 +135,9 @@ fn record_lock(file: &File, addr: usize, owner: usize, pid: i32, action: usize) 
     let end = start.checked_add(lock.len).ok_or(Errno::EOVERFLOW)?;
     let (start, end) = if lock.len < 0 { (end, start) } else { (start, end) };
     if start < 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    if pid == OFD && lock.pid != 0 {
         return Err(Errno::EINVAL.into());
     }
     let end = if lock.len == 0 { u64::MAX } else { end as u64 };

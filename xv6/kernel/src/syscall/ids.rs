@@ -248,6 +248,7 @@ fn setgroups(call: &mut Call<'_>) -> Result<usize> {
         let gid: u32 = memory::read(list.wrapping_add(index * 4))?;
         groups.push(old.user.gid_to_kernel(gid).ok_or(Errno::EINVAL)?);
     }
+    groups.sort_unstable();
     let mut new = (*old).clone();
     new.groups = Arc::new(groups);
     call.task.set_cred(new);
@@ -257,7 +258,7 @@ fn setgroups(call: &mut Call<'_>) -> Result<usize> {
 fn setpgid(call: &mut Call<'_>) -> Result<usize> {
     let [pid, pgid, ..] = call.args;
     let (pid, pgid) = (pid as i32, pgid as i32);
-    if pgid < 0 {
+    if pgid < 0 || pgid == 0 && pid < 0 {
         return Err(Errno::EINVAL.into());
     }
     let target = if pid == 0 { call.task.process.clone() } else { find_process(call, pid as usize)? };
@@ -305,7 +306,11 @@ fn cap_groups(header: usize) -> Result<usize> {
 
 fn capget(call: &mut Call<'_>) -> Result<usize> {
     let [header, data, ..] = call.args;
-    let groups = cap_groups(header)?;
+    let groups = match cap_groups(header) {
+        // A way to ask for the version.
+        Err(error) if error.errno == Errno::EINVAL && data == 0 => return Ok(0),
+        groups => groups?,
+    };
     if data == 0 {
         return Ok(0);
     }

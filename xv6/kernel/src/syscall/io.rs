@@ -4,7 +4,6 @@ use super::at::offset;
 use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::{ReadBuf, WriteBuf, user};
-use crate::task::signal::{Signal, send_to_task};
 use crate::vfs::openfile::Whence;
 use crate::vfs::{File, attr};
 
@@ -23,7 +22,7 @@ pub const ROWS: &[Row] = &[
     Row { number: 77, name: "ftruncate", handler: ftruncate },
     Row { number: 162, name: "sync", handler: sync },
     Row { number: 221, name: "fadvise64", handler: fadvise },
-    Row { number: 277, name: "sync_file_range", handler: fsync },
+    Row { number: 277, name: "sync_file_range", handler: sync_file_range },
     Row { number: 285, name: "fallocate", handler: fallocate },
     Row { number: 295, name: "preadv", handler: preadv },
     Row { number: 296, name: "pwritev", handler: pwritev },
@@ -32,14 +31,6 @@ pub const ROWS: &[Row] = &[
     Row { number: 328, name: "pwritev2", handler: pwritev },
 ];
 
-/// `SIGPIPE` goes with `EPIPE` (write(2)).
-fn with_sigpipe(call: &Call<'_>, result: Result<usize>) -> Result<usize> {
-    if matches!(&result, Err(error) if error.errno == Errno::EPIPE) {
-        send_to_task(call.task, Signal::PIPE);
-    }
-    result
-}
-
 fn read(call: &mut Call<'_>) -> Result<usize> {
     let file = call.file(0)?;
     file.read(&mut ReadBuf::user(call.args[1], call.args[2])?)
@@ -47,8 +38,7 @@ fn read(call: &mut Call<'_>) -> Result<usize> {
 
 fn write(call: &mut Call<'_>) -> Result<usize> {
     let file = call.file(0)?;
-    let result = file.write(&mut WriteBuf::user(call.args[1], call.args[2])?);
-    with_sigpipe(call, result)
+    file.write(&mut WriteBuf::user(call.args[1], call.args[2])?)
 }
 
 fn readv(call: &mut Call<'_>) -> Result<usize> {
@@ -58,53 +48,71 @@ fn readv(call: &mut Call<'_>) -> Result<usize> {
 
 fn writev(call: &mut Call<'_>) -> Result<usize> {
     let file = call.file(0)?;
-    let result = file.write(&mut WriteBuf::user_vec(user::read_iovec(call.args[1], call.args[2])?));
-    with_sigpipe(call, result)
+    file.write(&mut WriteBuf::user_vec(user::read_iovec(call.args[1], call.args[2])?))
 }
 
 fn pread(call: &mut Call<'_>) -> Result<usize> {
+    let at = offset(call.args[3])?;
     let file = call.file(0)?;
-    file.read_at(&mut ReadBuf::user(call.args[1], call.args[2])?, offset(call.args[3])?)
+    file.read_at(&mut ReadBuf::user(call.args[1], call.args[2])?, at)
 }
 
 fn pwrite(call: &mut Call<'_>) -> Result<usize> {
+    let at = offset(call.args[3])?;
     let file = call.file(0)?;
-    file.write_at(&mut WriteBuf::user(call.args[1], call.args[2])?, offset(call.args[3])?)
+    file.write_at(&mut WriteBuf::user(call.args[1], call.args[2])?, at)
 }
 
-/// `RWF_*` flags are hints but for `RWF_APPEND`; those that promise something are `EOPNOTSUPP`.
-fn check_rwf(flags: usize) -> Result<()> {
-    const HIPRI: usize = 1;
-    if flags & !HIPRI == 0 { Ok(()) } else { Err(Errno::EOPNOTSUPP.into()) }
+bitflags::bitflags! {
+    /// `RWF_*`: what preadv2(2) and pwritev2(2) ask beyond the older calls.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    struct Asked: u32 {
+        /// A hint to poll the device.
+        const HIPRI = 1;
+        /// The data is on the disk when the call returns.
+        const DSYNC = 2;
+        /// The metadata, too.
+        const SYNC = 4;
+        /// Write at the end.
+        const APPEND = 16;
+    }
 }
 
 fn preadv(call: &mut Call<'_>) -> Result<usize> {
+    let (at, asked) = place(call)?;
     let file = call.file(0)?;
     let mut buf = ReadBuf::user_vec(user::read_iovec(call.args[1], call.args[2])?);
-    if is_second_form(call)? {
-        return file.read(&mut buf);
+    match at {
+        _ if asked.contains(Asked::APPEND) => Err(Errno::EOPNOTSUPP.into()),
+        None => file.read(&mut buf),
+        Some(at) => file.read_at(&mut buf, at),
     }
-    file.read_at(&mut buf, offset(call.args[3])?)
 }
 
 fn pwritev(call: &mut Call<'_>) -> Result<usize> {
+    let (at, asked) = place(call)?;
     let file = call.file(0)?;
     let mut buf = WriteBuf::user_vec(user::read_iovec(call.args[1], call.args[2])?);
-    if is_second_form(call)? {
-        let result = file.write(&mut buf);
-        return with_sigpipe(call, result);
+    let written = match at {
+        _ if asked.contains(Asked::APPEND) => file.append(&mut buf, at.is_none()),
+        None => file.write(&mut buf),
+        Some(at) => file.write_at(&mut buf, at),
+    }?;
+    if asked.intersects(Asked::DSYNC | Asked::SYNC) {
+        file.ops.sync(&file)?;
     }
-    file.write_at(&mut buf, offset(call.args[3])?)
+    Ok(written)
 }
 
-/// True for preadv2(2) or pwritev2(2) with offset -1, which mean the file's own offset.
-fn is_second_form(call: &Call<'_>) -> Result<bool> {
+/// Where a vector call works (`None`: at the file's own offset, -1 in the second forms), and what it asks. `EOPNOTSUPP` for what is not
+/// kept here (`RWF_NOWAIT`).
+fn place(call: &Call<'_>) -> Result<(Option<u64>, Asked)> {
     const PREADV2: u64 = 327;
     if call.user.regs.rax < PREADV2 {
-        return Ok(false);
+        return Ok((Some(offset(call.args[3])?), Asked::empty()));
     }
-    check_rwf(call.args[5])?;
-    Ok(call.args[3] as i64 == -1)
+    let at = if call.args[3] as i64 == -1 { None } else { Some(offset(call.args[3])?) };
+    Ok((at, Asked::from_bits(call.args[5] as u32).ok_or(Errno::EOPNOTSUPP)?))
 }
 
 fn lseek(call: &mut Call<'_>) -> Result<usize> {
@@ -123,6 +131,21 @@ fn lseek(call: &mut Call<'_>) -> Result<usize> {
 fn fsync(call: &mut Call<'_>) -> Result<usize> {
     let file = call.file(0)?;
     file.ops.sync(&file)?;
+    Ok(0)
+}
+
+/// sync_file_range(2): the whole file is written, whichever part was named.
+fn sync_file_range(call: &mut Call<'_>) -> Result<usize> {
+    const FLAGS: usize = 7;
+    let (at, len) = (offset(call.args[1])?, offset(call.args[2])?);
+    let file = call.file(0)?;
+    if call.args[3] & !FLAGS != 0 || at.checked_add(len).is_none_or(|end| end > i64::MAX as u64) {
+        return Err(Errno::EINVAL.into());
+    }
+    file.check_seekable()?;
+    if call.args[3] != 0 {
+        file.ops.sync(&file)?;
+    }
     Ok(0)
 }
 

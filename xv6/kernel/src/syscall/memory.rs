@@ -59,16 +59,19 @@ fn prot(bits: usize) -> Result<Prot> {
 }
 
 fn mmap(call: &mut Call<'_>) -> Result<usize> {
-    let [addr, len, bits, flags, fd, offset] = call.args;
-    let prot = prot(bits)?;
+    let [addr, len, bits, flags, _, offset] = call.args;
+    if !offset.is_multiple_of(PAGE) {
+        return Err(Errno::EINVAL.during("mmap"));
+    }
     let flags = MapFlags::from_bits_truncate(flags as u32);
+    // The file outlives the call's locks: what mm drops under one is never the last reference.
+    let file = if flags.contains(MapFlags::ANONYMOUS) { None } else { Some(call.file(4)?) };
+    let prot = prot(bits)?;
     let kind = flags.intersection(MapFlags::SHARED_VALIDATE);
-    if kind.is_empty() || !offset.is_multiple_of(PAGE) {
+    if kind.is_empty() || kind == MapFlags::SHARED_VALIDATE && file.is_none() {
         return Err(Errno::EINVAL.during("mmap"));
     }
     let shared = kind != MapFlags::PRIVATE;
-    // The file outlives the call's locks: what mm drops under one is never the last reference.
-    let file = if flags.contains(MapFlags::ANONYMOUS) { None } else { Some(call.task.files().get(fd as u32)?) };
     let content = match &file {
         None if shared => Content::SharedAnonymous,
         None => Content::Anonymous,

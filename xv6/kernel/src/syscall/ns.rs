@@ -97,7 +97,7 @@ fn unshare(call: &mut Call<'_>) -> Result<usize> {
         None
     } else {
         let context = fs.clone().unwrap_or_else(|| task.fs());
-        Some(task.ns().with_new(others, &context, &cred.user, &task.cgroup())?)
+        Some(task.ns().with_new(others, &context, &cred.user, &task.pid_ns(), &task.cgroup())?)
     };
     task.replace_shared(files, fs, proxy, namespaces.contains(CloneNs::USER).then_some(cred));
     Ok(0)

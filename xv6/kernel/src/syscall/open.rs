@@ -39,7 +39,8 @@ fn do_open(call: &Call<'_>, dirfd: i32, path: usize, flags: OpenFlags, mode: u16
     let relative: &[u8] = if resolve.contains(WalkFlags::IN_ROOT) { b"" } else { &path };
     let ctx = call.walk_at(dirfd, relative)?;
     let mode = mode & 0o7777 & !call.task.fs().umask();
-    let file = open::open(&ctx, &path, flags, mode, resolve)?;
+    // As Linux marks all files that a 64-bit program opens by name.
+    let file = open::open(&ctx, &path, flags | OpenFlags::LARGEFILE, mode, resolve)?;
     let fd = call.task.files().insert(file, flags.contains(OpenFlags::CLOEXEC))?;
     Ok(fd as usize)
 }
@@ -57,9 +58,7 @@ fn openat2(call: &mut Call<'_>) -> Result<usize> {
     if call.args[3] < size_of::<OpenHow>() {
         return Err(Errno::EINVAL.into());
     }
-    if call.args[3] > size_of::<OpenHow>() {
-        return Err(Errno::E2BIG.into());
-    }
+    user::check_zeros_after(call.args[2], size_of::<OpenHow>(), call.args[3])?;
     let how: OpenHow = user::read(call.args[2])?;
     let flags = u32::try_from(how.flags).ok().and_then(OpenFlags::from_bits).ok_or(Errno::EINVAL)?;
     if how.resolve & RESOLVE_CACHED != 0 {
@@ -72,7 +71,9 @@ fn openat2(call: &mut Call<'_>) -> Result<usize> {
         | WalkFlags::IN_ROOT;
     let resolve = u32::try_from(how.resolve).ok().and_then(WalkFlags::from_bits).ok_or(Errno::EINVAL)?;
     let creates = flags.intersects(OpenFlags::CREAT);
-    if !known.contains(resolve) || how.mode > 0o7777 || (how.mode != 0 && !creates) {
+    let contradicts = resolve.contains(WalkFlags::BENEATH | WalkFlags::IN_ROOT)
+        || flags.contains(OpenFlags::PATH) && !open::WITH_PATH.contains(flags);
+    if contradicts || !known.contains(resolve) || how.mode > 0o7777 || (how.mode != 0 && !creates) {
         return Err(Errno::EINVAL.into());
     }
     do_open(call, call.int(0), 1, flags, how.mode as u16, resolve)

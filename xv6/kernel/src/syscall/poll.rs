@@ -243,7 +243,7 @@ fn epoll_ctl(call: &mut Call<'_>) -> Result<usize> {
 
 fn do_epoll_wait(call: &Call<'_>, deadline: Option<u64>) -> Result<usize> {
     let most = call.int(2);
-    if most <= 0 {
+    if most <= 0 || most as usize > i32::MAX as usize / EPOLL_EVENT {
         return Err(Errno::EINVAL.into());
     }
     let this = call.file(0)?;

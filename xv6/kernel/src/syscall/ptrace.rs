@@ -90,14 +90,14 @@ fn stopped(target: &Arc<Task>, request: usize, address: usize, data: usize) -> R
         PEEKTEXT | PEEKDATA => {
             let mut word = [0; 8];
             let space = target.mm().ok_or(Errno::EIO)?;
-            match space.read_remote(address, &mut word) {
+            match space.peek(address, &mut word) {
                 Ok(8) => memory::write(data, &u64::from_le_bytes(word))?,
                 _ => return Err(Errno::EIO.into()),
             }
         }
         POKETEXT | POKEDATA => {
             let space = target.mm().ok_or(Errno::EIO)?;
-            if space.write_remote(address, &data.to_le_bytes()).ok() != Some(8) {
+            if space.poke(address, &data.to_le_bytes()).ok() != Some(8) {
                 return Err(Errno::EIO.into());
             }
         }

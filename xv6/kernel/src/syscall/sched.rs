@@ -15,8 +15,8 @@ pub const ROWS: &[Row] = &[
     Row { number: 143, name: "sched_getparam", handler: sched_getparam },
     Row { number: 144, name: "sched_setscheduler", handler: sched_setscheduler },
     Row { number: 145, name: "sched_getscheduler", handler: sched_getscheduler },
-    Row { number: 146, name: "sched_get_priority_max", handler: priority_range },
-    Row { number: 147, name: "sched_get_priority_min", handler: priority_range },
+    Row { number: 146, name: "sched_get_priority_max", handler: |call| priority_range(call, 99) },
+    Row { number: 147, name: "sched_get_priority_min", handler: |call| priority_range(call, 1) },
     Row { number: 158, name: "arch_prctl", handler: arch_prctl },
     Row { number: 202, name: "futex", handler: futex_call },
     Row { number: 203, name: "sched_setaffinity", handler: sched_setaffinity },
@@ -111,10 +111,11 @@ fn sched_setscheduler(call: &mut Call<'_>) -> Result<usize> {
     }
 }
 
-/// sched_get_priority_max(2) and min: 0 for the ordinary policies.
-fn priority_range(call: &mut Call<'_>) -> Result<usize> {
+/// sched_get_priority_max(2) and min: 0 for the ordinary policies; the real-time ones have a range, though nobody gets into it.
+fn priority_range(call: &mut Call<'_>, edge: usize) -> Result<usize> {
     match call.args[0] {
         0 | 3 | 5 => Ok(0),
+        1 | 2 => Ok(edge),
         _ => Err(Errno::EINVAL.into()),
     }
 }

@@ -159,8 +159,9 @@ fn send(sender: &Task, target: &Arc<Process>, signal: Option<Signal>) -> Result<
 }
 
 /// Sends to every one of `targets`: success if one could be signalled, else the last error, `ESRCH` if there were none.
-fn send_to_all(sender: &Task, targets: Vec<Arc<Process>>, signal: Option<Signal>) -> Result<usize> {
+fn send_to_all(sender: &Task, targets: Vec<Arc<Process>>, number: usize) -> Result<usize> {
     let mut verdict = Err(Errno::ESRCH.into());
+    let signal = if targets.is_empty() { None } else { signal_arg(number)? };
     for target in targets {
         let sent = send(sender, &target, signal);
         if verdict.is_err() {
@@ -172,22 +173,22 @@ fn send_to_all(sender: &Task, targets: Vec<Arc<Process>>, signal: Option<Signal>
 
 fn kill(call: &mut Call<'_>) -> Result<usize> {
     let [pid, number, ..] = call.args;
-    let signal = signal_arg(number)?;
+    // Who is meant comes first: nobody is `ESRCH`, whatever the signal.
     let sender = call.task;
     let namespace = sender.pid_ns();
     match pid as i32 {
-        0 => send_to_all(sender, sender.process.group().members(), signal),
+        0 => send_to_all(sender, sender.process.group().members(), number),
         -1 => {
             let mut targets = crate::task::all_in(&namespace);
             targets.retain(|target| target.pid.nr_in(&namespace) != Some(1) && !Arc::ptr_eq(target, &sender.process));
-            send_to_all(sender, targets, signal)
+            send_to_all(sender, targets, number)
         }
         i32::MIN => Err(Errno::ESRCH.into()),
         pid if pid < 0 => {
             let group = namespace.find(pid.unsigned_abs()).and_then(|pid| pid.group()).ok_or(Errno::ESRCH)?;
-            send_to_all(sender, group.members(), signal)
+            send_to_all(sender, group.members(), number)
         }
-        _ => send(sender, &find_process(call, pid)?, signal).map(|()| 0),
+        _ => send(sender, &find_process(call, pid)?, signal_arg(number)?).map(|()| 0),
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::{ReadBuf, WriteBuf, user};
-use crate::task::signal::{Signal, send_to_task};
 use crate::vfs::File;
 use crate::vfs::file::OpenFlags;
 use crate::vfs::socketpair::{self, Socket};
@@ -63,12 +62,8 @@ fn send(call: &mut Call<'_>) -> Result<usize> {
     if call.args[4] != 0 {
         return Err(Errno::EISCONN.into());
     }
-    let result = file.write(&mut WriteBuf::user(call.args[1], call.args[2])?);
-    let broken = matches!(&result, Err(error) if error.errno == Errno::EPIPE);
-    if broken && call.args[3] & MSG_NOSIGNAL == 0 {
-        send_to_task(call.task, Signal::PIPE);
-    }
-    result
+    let socket = file.operations::<Socket>().ok_or(Errno::ENOTSOCK)?;
+    socket.send(&file, &mut WriteBuf::user(call.args[1], call.args[2])?, call.args[3] & MSG_NOSIGNAL == 0)
 }
 
 /// A peer of a pair has no address: `addrlen` becomes 0.

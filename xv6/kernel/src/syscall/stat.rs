@@ -149,7 +149,8 @@ fn statx(call: &mut Call<'_>) -> Result<usize> {
     const ATTR_MOUNT_ROOT: u64 = 0x2000;
     let allowed = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_SYNC_TYPE;
     let flags = AtFlags::parse(call.args[2], allowed)?;
-    if call.args[3] & RESERVED != 0 {
+    let freshness = flags.intersection(AtFlags::STATX_SYNC_TYPE);
+    if call.args[3] & RESERVED != 0 || freshness == AtFlags::STATX_SYNC_TYPE {
         return Err(Errno::EINVAL.into());
     }
     let path = find(call, flags)?;

@@ -4,7 +4,7 @@ use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::user as memory;
 use crate::task::signal::signal_pending;
-use crate::task::{Cap, CpuTimes, Restart, Task, sched};
+use crate::task::{Cap, CpuTimer, CpuTimes, Restart, Task, sched};
 use crate::time::{self, SECOND};
 use alloc::sync::Arc;
 
@@ -63,7 +63,32 @@ fn read_timeval(address: usize) -> Result<u64> {
     Ok((sec as u64).saturating_mul(SECOND).saturating_add(usec as u64 * 1000))
 }
 
+/// The CPU-time clock of a process or thread, as clock_getcpuclockid(3) makes its number: the complement of the pid, then three bits.
+fn cpu_clock(task: &Task, clock: i32) -> Result<u64> {
+    const THREAD: i32 = 4;
+    /// The scheduler's exact time (the other two count user time, or ticks).
+    const EXACT: i32 = 2;
+    if clock & 3 != EXACT {
+        return Err(Errno::EINVAL.into());
+    }
+    let number = (!clock >> 3) as u32;
+    let pid = if number == 0 { None } else { Some(task.pid_ns().find(number).ok_or(Errno::EINVAL)?) };
+    let times = match (pid, clock & THREAD != 0) {
+        (None, true) => task.times(),
+        (None, false) => task.process.times(),
+        (Some(pid), true) => {
+            let other = pid.task().filter(|other| Arc::ptr_eq(&other.process, &task.process));
+            other.ok_or(Errno::EINVAL)?.times()
+        }
+        (Some(pid), false) => pid.process().ok_or(Errno::EINVAL)?.times(),
+    };
+    Ok(times.user + times.system)
+}
+
 fn read_clock(task: &Task, clock: usize) -> Result<u64> {
+    if (clock as i32) < 0 {
+        return cpu_clock(task, clock as i32);
+    }
     match clock {
         CLOCK_REALTIME | CLOCK_REALTIME_COARSE => Ok(time::realtime_ns()),
         CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => Ok(time::monotonic_ns()),
@@ -168,7 +193,7 @@ fn clock_nanosleep(call: &mut Call<'_>) -> Result<usize> {
     let [clock, flags, request, left, ..] = call.args;
     match clock {
         CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_BOOTTIME => {}
-        CLOCK_PROCESS_CPUTIME => return Err(Errno::EOPNOTSUPP.into()),
+        CLOCK_PROCESS_CPUTIME | CLOCK_THREAD_CPUTIME => return Err(Errno::EOPNOTSUPP.into()),
         _ => return Err(Errno::EINVAL.into()),
     }
     let value = read_timespec(request)?;
@@ -195,11 +220,12 @@ fn alarm(call: &mut Call<'_>) -> Result<usize> {
 
 const ITIMER_REAL: usize = 0;
 
-fn check_itimer(which: usize) -> Result<()> {
+/// Which clock a timer of setitimer(2) goes by: real time, or CPU time.
+fn cpu_timer(which: usize) -> Result<Option<CpuTimer>> {
     match which {
-        ITIMER_REAL => Ok(()),
-        // CPU-time timers are not supported.
-        1 | 2 => Err(Errno::EOPNOTSUPP.into()),
+        ITIMER_REAL => Ok(None),
+        1 => Ok(Some(CpuTimer::Virtual)),
+        2 => Ok(Some(CpuTimer::Profile)),
         _ => Err(Errno::EINVAL.into()),
     }
 }
@@ -211,16 +237,23 @@ fn itimerval((left, interval): (u64, u64)) -> [u64; 4] {
 }
 
 fn getitimer(call: &mut Call<'_>) -> Result<usize> {
-    check_itimer(call.args[0])?;
-    memory::write(call.args[1], &itimerval(call.task.process.alarm()))?;
+    let process = &call.task.process;
+    let setting = match cpu_timer(call.args[0])? {
+        None => process.alarm(),
+        Some(timer) => process.cpu_timer(timer),
+    };
+    memory::write(call.args[1], &itimerval(setting))?;
     Ok(0)
 }
 
 fn setitimer(call: &mut Call<'_>) -> Result<usize> {
     let [which, new, old, ..] = call.args;
-    check_itimer(which)?;
+    let timer = cpu_timer(which)?;
     let (interval, value) = if new == 0 { (0, 0) } else { (read_timeval(new)?, read_timeval(new.wrapping_add(16))?) };
-    let previous = call.task.process.set_alarm(value, interval);
+    let previous = match timer {
+        None => call.task.process.set_alarm(value, interval),
+        Some(timer) => call.task.process.set_cpu_timer(timer, value, interval),
+    };
     if old != 0 {
         memory::write(old, &itimerval(previous))?;
     }

@@ -6,7 +6,7 @@ use crate::error::{Errno, Result};
 use crate::mm::user;
 use crate::task::Cap;
 use crate::vfs::inode::Kind;
-use crate::vfs::perm::{self, May};
+use crate::vfs::perm::{self, May, STICKY};
 use crate::vfs::{Path, WalkFlags};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -56,8 +56,16 @@ fn name(call: &Call<'_>) -> Result<Vec<u8>> {
     if name.is_empty() { Err(Errno::ERANGE.into()) } else { Ok(name) }
 }
 
-/// xattr(7)'s rules for each class of names.
+/// xattr(7)'s rules for each class of names; `EINVAL` for a class without a name in it.
 fn check(call: &Call<'_>, path: &Path, name: &[u8], want: May) -> Result<()> {
+    check_class(call, path, name, want)?;
+    if name.ends_with(b".") && name.iter().filter(|&&byte| byte == b'.').count() == 1 {
+        return Err(Errno::EINVAL.into());
+    }
+    Ok(())
+}
+
+fn check_class(call: &Call<'_>, path: &Path, name: &[u8], want: May) -> Result<()> {
     let cred = call.task.cred();
     let denied = if want == May::READ { Errno::ENODATA } else { Errno::EPERM };
     if name.starts_with(b"trusted.") {
@@ -66,6 +74,12 @@ fn check(call: &Call<'_>, path: &Path, name: &[u8], want: May) -> Result<()> {
     if name.starts_with(b"user.") {
         if !matches!(path.inode().kind(), Kind::File | Kind::Directory) {
             return Err(denied.into());
+        }
+        // What others keep in a shared directory is the owner's affair alone.
+        let owner = path.inode().owner()?;
+        let shared = path.is_dir() && owner.mode & STICKY != 0;
+        if shared && want == May::WRITE && !perm::is_owner(&cred, &owner) {
+            return Err(Errno::EPERM.into());
         }
         return perm::may(path.inode(), &cred, want);
     }

@@ -239,7 +239,7 @@ fn share_parts(task: &Arc<Task>, flags: CloneFlags, namespaces: CloneNs) -> Resu
     let ns = if namespaces.difference(CloneNs::USER).is_empty() {
         ns
     } else {
-        Arc::new(ns.with_new(namespaces, &fs, &cred.user, &task.cgroup())?)
+        Arc::new(ns.with_new(namespaces, &fs, &cred.user, &task.pid_ns(), &task.cgroup())?)
     };
     let actions = if flags.contains(CloneFlags::SIGHAND) {
         task.actions()

@@ -20,7 +20,7 @@ pub trait ControllingTty: Send + Sync {
     fn device(&self) -> u64;
     /// The foreground process group.
     fn foreground(&self) -> Option<Arc<ProcessGroup>>;
-    /// The session leader is gone: give the terminal up, signal the foreground group with `SIGHUP` and `SIGCONT`.
+    /// The session leader is gone: give the terminal up, signal the foreground group with `SIGHUP`.
     fn leader_exited(&self);
     /// For `tty`'s own downcast.
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;

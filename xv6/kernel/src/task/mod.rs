@@ -9,6 +9,7 @@
 //! a thread's parts. `hal::sync::Rank` has them in this order.
 
 pub mod clone;
+mod cputimer;
 pub mod cred;
 mod exec;
 mod exit;
@@ -28,6 +29,7 @@ mod thread;
 mod user;
 pub mod wait;
 
+pub use cputimer::CpuTimer;
 pub use cred::{Cap, CapSet, Cred};
 pub use exec::exec_commit;
 pub use exit::{exit_group, exit_thread};
@@ -39,6 +41,7 @@ pub use signal::{fatal_signal_pending, signal_pending};
 pub use thread::{Restart, Task};
 pub use user::start_init;
 
+use crate::error::{Errno, Error};
 use alloc::sync::{Arc, Weak};
 use hal::sync::Lazy;
 
@@ -50,6 +53,21 @@ pub fn current() -> Arc<Task> {
 /// The running thread; `None` on an idle or booting CPU and in host tests.
 pub fn try_current() -> Option<Arc<Task>> {
     sched::current()
+}
+
+/// `RLIMIT_FSIZE` of the running process; the kernel's own threads have no limit.
+pub fn file_size_limit() -> u64 {
+    let mut limit = rlimit::INFINITY;
+    with_current(|task| limit = task.process.file_size_limit());
+    limit
+}
+
+/// What a write past `RLIMIT_FSIZE` gets: `EFBIG`, and `SIGXFSZ`.
+pub fn file_too_large() -> Error {
+    if let Some(task) = try_current() {
+        signal::send_to_task(&task, signal::Signal::XFSZ);
+    }
+    Errno::EFBIG.during("writing past the limit on a file's size")
 }
 
 /// Whether a signal waits for the running thread.

@@ -18,7 +18,10 @@ impl FileOps for PidFd {
         if let Some(poller) = poller {
             poller.register(&self.0.exited);
         }
-        if self.0.is_zombie() { Events::IN | Events::RDNORM } else { Events::empty() }
+        let mut events = Events::empty();
+        events.set(Events::IN | Events::RDNORM, self.0.is_zombie());
+        events.set(Events::HUP, self.0.is_reaped());
+        events
     }
 
     fn as_any(&self) -> &dyn Any {

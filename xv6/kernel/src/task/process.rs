@@ -7,7 +7,7 @@
 
 use super::cred::Cred;
 use super::group::{ProcessGroup, Session};
-use super::rlimit::Limits;
+use super::rlimit::{Limits, Resource};
 use super::signal::{ProcessSignals, Signal};
 use super::{Pid, Task};
 use crate::cgroup::TaskCharge;
@@ -95,6 +95,9 @@ pub struct Process {
     /// `SIGKILL` came: nothing holds its threads any more.
     pub(super) killed: AtomicBool,
     pub(super) timers: super::itimer::Timers,
+    pub(super) cpu_timers: super::cputimer::CpuTimers,
+    /// `RLIMIT_FSIZE`, for writes to see without a lock.
+    file_size_limit: AtomicU64,
     state: AtomicU8,
     /// The status as wait(2) encodes it, valid once a zombie.
     pub(super) status: AtomicU32,
@@ -143,6 +146,8 @@ impl Process {
             parent_number: AtomicU32::new(0),
             threads: SpinLock::new(Rank::Threads, "thread list", Threads::default()),
             signals: SpinLock::new(Rank::ProcessSignals, "process signals", ProcessSignals::default()),
+            cpu_timers: super::cputimer::CpuTimers::new(limits.get(Resource::Cpu)),
+            file_size_limit: AtomicU64::new(limits.get(Resource::FileSize).0),
             limits: SpinLock::new(Rank::Leaf, "resource limits", limits),
             remains: SpinLock::new(Rank::Leaf, "process remains", None),
             leader_charge: SpinLock::new(Rank::Charge, "leader's charge", None),
@@ -323,15 +328,25 @@ impl Process {
     }
 
     /// One limit of getrlimit(2): (soft, hard).
-    pub fn limit(&self, resource: super::rlimit::Resource) -> (u64, u64) {
+    pub fn limit(&self, resource: Resource) -> (u64, u64) {
         self.limits.lock().get(resource)
+    }
+
+    /// The soft `RLIMIT_FSIZE`.
+    pub fn file_size_limit(&self) -> u64 {
+        self.file_size_limit.load(Ordering::Relaxed)
     }
 }
 
 impl Process {
     /// Sets one limit.
-    pub fn set_limit(&self, resource: super::rlimit::Resource, soft: u64, hard: u64) {
+    pub fn set_limit(&self, resource: Resource, soft: u64, hard: u64) {
         self.limits.lock().set(resource, soft, hard);
+        match resource {
+            Resource::FileSize => self.file_size_limit.store(soft, Ordering::Relaxed),
+            Resource::Cpu => self.cpu_limit_changed(),
+            _ => {}
+        }
     }
 
     /// The real-time alarm: (time left, interval) in ns; 0 left when it is not set.

@@ -1,6 +1,6 @@
 //! Resource limits (getrlimit(2)): the table each process has, copied at fork.
 //!
-//! Enforced where the resource is taken: file descriptors by `vfs`, memory by `mm`. Plain data.
+//! Enforced where the resource is taken: file descriptors and the size of files by `vfs`, memory by `mm`, CPU time by `cputimer`. Plain data.
 
 /// Which limit; the numbers are Linux's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

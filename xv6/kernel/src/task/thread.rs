@@ -28,6 +28,9 @@ pub(super) const WORK_RESCHEDULE: u32 = 2;
 /// Work bit: the tracer wants to see the next system call or instruction. It stays set while it does.
 pub(super) const WORK_TRACE: u32 = 4;
 
+/// Work bit: enough CPU time may have passed for a limit or a timer.
+pub(super) const WORK_CPU_TIME: u32 = 8;
+
 /// What threads may share.
 pub(super) struct Parts {
     pub(super) mm: Option<Arc<AddressSpace>>,

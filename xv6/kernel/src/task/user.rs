@@ -5,8 +5,8 @@
 use super::exec::Start as Program;
 use super::sched::{self, Start};
 use super::signal::{self, Outcome, SigData, SigInfo, Signal};
-use super::thread::{Blueprint, Parts, WORK_RESCHEDULE, WORK_SIGNAL, WORK_TRACE};
-use super::{Cred, Pid, Process, ProcessGroup, Session, Task, exit, ptrace, rlimit};
+use super::thread::{Blueprint, Parts, WORK_CPU_TIME, WORK_RESCHEDULE, WORK_SIGNAL, WORK_TRACE};
+use super::{Cred, Pid, Process, ProcessGroup, Session, Task, cputimer, exit, ptrace, rlimit};
 use crate::cgroup;
 use crate::error::Result;
 use crate::exec::Image;
@@ -59,6 +59,9 @@ fn before_user(task: &Arc<Task>, user: &mut UserContext) -> bool {
     while task.has_work() {
         if task.exiting.load(Ordering::Relaxed) {
             return false;
+        }
+        if task.work_is(WORK_CPU_TIME) {
+            cputimer::check(task);
         }
         if task.work_is(WORK_SIGNAL) && signal::handle_pending(task, user) == Outcome::Exit {
             return false;

@@ -28,8 +28,11 @@ const TCSBRKP: u32 = 0x5425;
 const TIOCGSID: u32 = 0x5429;
 
 impl Tty {
-    /// Serves one request; unknown ones are `ENOTTY`.
+    /// Serves one request; unknown ones are `ENOTTY`, all of a terminal whose other end is gone `EIO`.
     pub(super) fn ioctl(self: &Arc<Self>, request: u32, arg: usize) -> Result<usize> {
+        if self.is_hung_up() {
+            return Err(Errno::EIO.into());
+        }
         match request {
             TCGETS => {
                 let termios = *self.line.lock().discipline.termios();

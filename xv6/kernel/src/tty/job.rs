@@ -104,12 +104,12 @@ impl Tty {
         Ok(())
     }
 
-    /// The session is gone from the terminal: its foreground group learns of it by `SIGHUP` and `SIGCONT`.
+    /// The session is gone from the terminal: its foreground group learns of it by `SIGHUP`. (One that is stopped has just been orphaned, which
+    /// continues it.)
     pub(super) fn release(&self) {
         let control = core::mem::take(&mut *self.control.lock());
         if let Some(group) = control.foreground.upgrade() {
             group.signal(&SigInfo::kernel(Signal::HUP));
-            group.signal(&SigInfo::kernel(Signal::CONT));
         }
     }
 

@@ -276,11 +276,10 @@ impl Tty {
         }
         let mut events = Events::empty();
         let readable = self.line.lock().discipline.is_readable();
-        if readable || self.is_hung_up() {
-            events |= Events::IN | Events::RDNORM;
-        }
+        events.set(Events::IN | Events::RDNORM, readable);
         if self.is_hung_up() {
-            events |= Events::HUP;
+            // Nothing waits any more: reads end, writes and settings fail.
+            events |= Events::IN | Events::RDNORM | Events::OUT | Events::WRNORM | Events::ERR | Events::HUP;
         } else if self.has_room() {
             events |= Events::OUT | Events::WRNORM;
         }

@@ -75,8 +75,11 @@ pub fn truncate(path: &Path, cred: &Cred, size: u64) -> Result<()> {
     set_size(path, cred, size)
 }
 
-/// Sets the size of a file whose permission was checked; set-id bits go, as after any write.
+/// Sets the size of a file whose permission was checked; set-id bits go, as after any write. `EFBIG` and `SIGXFSZ` if it grows past `RLIMIT_FSIZE`.
 pub fn set_size(path: &Path, cred: &Cred, size: u64) -> Result<()> {
+    if size > task::file_size_limit() && size > path.inode().attr()?.size {
+        return Err(task::file_too_large());
+    }
     let mode = mode_after_write(&path.inode().owner()?, cred);
     path.inode().set_attr(&SetAttr { size: Some(size), mode, ..SetAttr::default() })
 }

@@ -9,6 +9,7 @@ use super::path::Path;
 use super::perm::{self, May};
 use super::walk::{Parent, Walk, WalkFlags, lookup_parent};
 use crate::error::{Errno, Result};
+use crate::task::Cap;
 use alloc::sync::Arc;
 
 /// Checks that `parent` may get a new entry of its name. A trailing slash is for directories only.
@@ -23,15 +24,24 @@ fn check_new(ctx: &Walk, parent: &Parent<'_>, is_dir: bool) -> Result<()> {
     if parent.slash && !is_dir {
         return Err(Errno::ENOENT.into());
     }
+    if parent.dir.inode().fs().is_fixed() {
+        return Err(Errno::ENOENT.into());
+    }
     parent.dir.mount.check_writable()?;
     perm::may(parent.dir.inode(), &ctx.cred, May::WRITE | May::EXEC)
 }
 
-/// Creates `kind` at `path`: mkdir(2), mknod(2), symlink(2), and bind(2) on a path. `mode` has the umask applied; capabilities for
-/// device nodes are the caller's to check.
+/// Creates `kind` at `path`: mkdir(2), mknod(2), symlink(2), and bind(2) on a path. `mode` has the umask applied. `EPERM` for a device node
+/// without `CAP_MKNOD`.
 pub fn make(ctx: &Walk, path: &[u8], kind: Kind, mode: u16, rdev: u64, target: &[u8]) -> Result<Path> {
     let parent = lookup_parent(ctx, path, WalkFlags::empty())?;
     check_new(ctx, &parent, kind == Kind::Directory)?;
+    // 0:0 is overlayfs's whiteout, which anybody may make.
+    let whiteout = kind == Kind::CharDevice && rdev == 0;
+    let device = matches!(kind, Kind::CharDevice | Kind::BlockDevice) && !whiteout;
+    if device && !ctx.cred.capable(Cap::Mknod) {
+        return Err(Errno::EPERM.into());
+    }
     let dentry = make_in(ctx, &parent.dir, &parent.name, kind, mode, rdev, target)?;
     Ok(Path { mount: parent.dir.mount, dentry })
 }
@@ -55,6 +65,9 @@ pub(super) fn make_in(
 fn check_victim(ctx: &Walk, parent: &Parent<'_>) -> Result<Arc<Dentry>> {
     parent.dir.mount.check_writable()?;
     let victim = parent.dir.dentry.lookup(&parent.name)?;
+    if parent.dir.inode().fs().is_fixed() {
+        return Err(Errno::EPERM.into());
+    }
     perm::may_remove(parent.dir.inode(), victim.inode(), &ctx.cred)?;
     Ok(victim)
 }

@@ -6,7 +6,8 @@ use super::file::{FileOps, OpenFlags};
 use super::inode::{DirEntry, Kind};
 use super::{File, attr};
 use crate::error::{Errno, Result};
-use crate::mm::{ReadBuf, WriteBuf};
+use crate::mm::{PageCache, ReadBuf, WriteBuf};
+use crate::task;
 use alloc::sync::Arc;
 use core::any::Any;
 use hal::sync::Lazy;
@@ -51,13 +52,14 @@ impl FileOps for Regular {
             attr::drop_set_id(&file.inode)?;
         }
         let moved = if flags.contains(OpenFlags::APPEND) {
-            let (at, moved) = pages.append(buf)?;
+            let (at, moved) = append(&pages, buf)?;
             *offset = at + moved as u64;
             moved
         } else {
             if offset.checked_add(buf.remaining() as u64).is_none_or(|end| end > MAX_OFFSET) {
-                return Err(Errno::EFBIG.into());
+                return Err(Errno::EINVAL.into());
             }
+            limit(buf, *offset)?;
             let moved = pages.write(buf, *offset)?;
             *offset += moved as u64;
             moved
@@ -71,6 +73,21 @@ impl FileOps for Regular {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// Writes at the end, atomically; where, and how much.
+pub(super) fn append(pages: &PageCache, buf: &mut WriteBuf<'_>) -> Result<(u64, usize)> {
+    pages.append(buf, limit)
+}
+
+/// Cuts a write at `offset` to what `RLIMIT_FSIZE` leaves; `EFBIG` and `SIGXFSZ` if that is nothing (setrlimit(2)).
+fn limit(buf: &mut WriteBuf<'_>, offset: u64) -> Result<()> {
+    let limit = task::file_size_limit();
+    if buf.remaining() > 0 && offset >= limit {
+        return Err(task::file_too_large());
+    }
+    buf.limit(usize::try_from(limit.saturating_sub(offset)).unwrap_or(usize::MAX));
+    Ok(())
 }
 
 /// A directory: read(2) is `EISDIR`, getdents(2) lists it ([`list`]).

@@ -4,6 +4,7 @@
 
 use super::File;
 use super::file::{Events, FileOps};
+use super::openfile::Whence;
 use crate::error::{Errno, Result};
 use crate::mm::{ReadBuf, WriteBuf};
 use crate::sync::{Poller, WaitQueue};
@@ -77,14 +78,20 @@ impl FileOps for EventFd {
         true
     }
 
+    /// It has no places; lseek(2) is heard and does nothing.
+    fn seek(&self, _whence: Whence, _by: i64) -> Result<u64> {
+        Ok(0)
+    }
+
     fn poll(&self, _file: &File, poller: Option<&mut Poller>) -> Events {
         if let Some(poller) = poller {
             poller.register(&self.changed);
         }
         let count = *self.count.lock();
         let mut events = Events::empty();
-        events.set(Events::IN | Events::RDNORM, count > 0);
-        events.set(Events::OUT | Events::WRNORM, count < MAX);
+        // Without the `NORM` bits, as on Linux.
+        events.set(Events::IN, count > 0);
+        events.set(Events::OUT, count < MAX);
         events
     }
 

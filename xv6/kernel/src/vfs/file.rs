@@ -94,7 +94,11 @@ pub trait FileOps: Send + Sync {
     fn is_stream(&self) -> bool {
         false
     }
-    /// lseek(2) on a stream: `ESPIPE`, except on a device that has places of its own.
+    /// True where lseek(2) moves the open file's offset; else [`FileOps::seek`] answers.
+    fn has_offset(&self) -> bool {
+        !self.is_stream()
+    }
+    /// lseek(2) without an offset: `ESPIPE`, except on a device that has places of its own.
     fn seek(&self, _whence: super::openfile::Whence, _by: i64) -> Result<u64> {
         Err(Errno::ESPIPE.into())
     }

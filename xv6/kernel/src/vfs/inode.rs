@@ -194,6 +194,10 @@ pub trait FileSystem: Send + Sync {
     fn is_volatile(&self) -> bool {
         false
     }
+    /// True where a name that is not shown never will be, whoever asks (procfs): making one is `ENOENT`, taking one away `EPERM`.
+    fn is_fixed(&self) -> bool {
+        false
+    }
     /// The mount options to show in `/proc/mounts` after the flags, e.g. `lowerdir=...`; empty for none.
     fn options(&self) -> Vec<u8> {
         Vec::new()

@@ -16,7 +16,7 @@ use crate::error::{Errno, Result};
 use alloc::sync::Arc;
 
 /// The flags that `O_PATH` leaves in effect (open(2)).
-const WITH_PATH: OpenFlags =
+pub const WITH_PATH: OpenFlags =
     OpenFlags::PATH.union(OpenFlags::DIRECTORY).union(OpenFlags::NOFOLLOW).union(OpenFlags::CLOEXEC);
 
 /// Opens `path`. `mode` is a new file's, with the umask applied; `resolve` holds openat2(2)'s restrictions.
@@ -60,6 +60,9 @@ fn open_last(
     }
     let dir = walker.at.clone();
     if !walker.take(last)? {
+        if dir.inode().fs().is_fixed() {
+            return Err(Errno::ENOENT.into());
+        }
         dir.mount.check_writable()?;
         perm::may(dir.inode(), &ctx.cred, May::WRITE | May::EXEC)?;
         match change::make_in(ctx, &dir, walker.name(last), Kind::File, mode, 0, b"") {

@@ -148,6 +148,18 @@ impl File {
         self.ops.write(self, buf, &mut offset)
     }
 
+    /// pwritev2(2) with `RWF_APPEND`: a write at the end, if the file has one. With `moves` the file's own offset follows.
+    pub fn append(&self, buf: &mut WriteBuf<'_>, moves: bool) -> Result<usize> {
+        self.check_writable()?;
+        let Some(pages) = self.inode.pages() else { return self.write(buf) };
+        let mut offset = self.offset.lock();
+        let (at, moved) = super::content::append(&pages, buf)?;
+        if moves {
+            *offset = at + moved as u64;
+        }
+        Ok(moved)
+    }
+
     /// pread(2): `ESPIPE` on a stream. The file's own offset stays.
     pub fn read_at(&self, buf: &mut ReadBuf<'_>, mut offset: u64) -> Result<usize> {
         self.check_readable()?;
@@ -195,7 +207,7 @@ impl File {
 
     /// lseek(2): the new offset. `EINVAL` below 0, `ENXIO` for data or holes past the end, `ESPIPE` on a stream.
     pub fn seek(&self, whence: Whence, by: i64) -> Result<u64> {
-        if self.ops.is_stream() {
+        if !self.ops.has_offset() {
             return self.ops.seek(whence, by);
         }
         let mut offset = self.offset.lock();

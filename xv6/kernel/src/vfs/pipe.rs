@@ -3,6 +3,8 @@
 //! A write of up to [`ATOMIC`] bytes is whole or waits; readers wait only for the first byte, writers only for room for an
 //! atomic write, and whoever makes that true wakes them: between, no queue is touched. FIFOs (`fifo`) are pipes found through an inode.
 //!
+//! A write to a pipe without readers is `EPIPE` and `SIGPIPE`; one that loses them half-way is what was written, and `SIGPIPE`.
+//!
 //! Locks: `ring` (sleeping, since it is held across user copies). The length is also an atomic, for conditions and poll.
 
 use super::census::{self, Counted};
@@ -13,6 +15,8 @@ use super::{File, anon};
 use crate::error::{Errno, Result};
 use crate::mm::{ReadBuf, WriteBuf, user};
 use crate::sync::{Mutex, Poller, Rank, WaitQueue};
+use crate::task;
+use crate::task::signal::{Signal, send_to_task};
 use alloc::format;
 use alloc::sync::Arc;
 use core::any::Any;
@@ -108,8 +112,14 @@ impl Pipe {
     }
 
     /// `F_SETPIPE_SZ`: rounded up to a power of two of pages; `EBUSY` below what it holds, `EPERM` past the maximum of
-    /// this pipe or of all.
-    pub fn set_capacity(&self, bytes: usize) -> Result<usize> {
+    /// this pipe or of all, `EINVAL` for a negative size.
+    pub fn set_capacity(&self, bytes: u32) -> Result<usize> {
+        /// What has no power of two in 32 bits, a negative `int` above all.
+        const LARGEST: u32 = 1 << 31;
+        if bytes > LARGEST {
+            return Err(Errno::EINVAL.into());
+        }
+        let bytes = bytes as usize;
         if bytes > MAX_CAPACITY {
             return Err(Errno::EPERM.into());
         }
@@ -166,7 +176,8 @@ impl Pipe {
         }
     }
 
-    fn write(&self, buf: &mut WriteBuf<'_>, nonblocking: bool) -> Result<usize> {
+    /// Writes all of `buf`, or what fits before something ends it; true if the readers have gone.
+    fn write(&self, buf: &mut WriteBuf<'_>, nonblocking: bool) -> (Result<usize>, bool) {
         let total = buf.remaining();
         let need = if total <= ATOMIC { total } else { 1 };
         let mut done = 0;
@@ -180,22 +191,24 @@ impl Pipe {
                     continue;
                 }
                 Ok(None) => {}
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => break,
+                Err(error) => {
+                    let broken = error.errno == Errno::EPIPE;
+                    return (if done == 0 { Err(error) } else { Ok(done) }, broken);
+                }
             }
             if nonblocking {
-                return if done == 0 { Err(Errno::EAGAIN.into()) } else { Ok(done) };
+                return (if done == 0 { Err(Errno::EAGAIN.into()) } else { Ok(done) }, false);
             }
             let waited = self.can_write.wait_interruptible(None, || {
                 (self.room() >= need.max(total.min(ATOMIC)) || !self.has_readers()).then_some(())
             });
             match waited {
-                Err(error) if done == 0 => return Err(error),
+                Err(error) if done == 0 => return (Err(error), false),
                 Err(_) => break,
                 Ok(()) => {}
             }
         }
-        Ok(done)
+        (Ok(done), false)
     }
 
     /// Moves bytes if there is room for `need`: how many it tried and managed. `EPIPE` without readers.
@@ -232,6 +245,11 @@ impl End {
     pub fn pipe(&self) -> &Arc<Pipe> {
         &self.pipe
     }
+
+    /// Writes without a signal: what was written, and whether the readers have gone.
+    pub(super) fn write_quietly(&self, file: &File, buf: &mut WriteBuf<'_>) -> (Result<usize>, bool) {
+        self.pipe.write(buf, file.is_nonblocking())
+    }
 }
 
 impl Drop for Pipe {
@@ -257,7 +275,11 @@ impl FileOps for End {
     }
 
     fn write(&self, file: &File, buf: &mut WriteBuf<'_>, _offset: &mut u64) -> Result<usize> {
-        self.pipe.write(buf, file.is_nonblocking())
+        let (result, broken) = self.write_quietly(file, buf);
+        if broken && let Some(task) = task::try_current() {
+            send_to_task(&task, Signal::PIPE);
+        }
+        result
     }
 
     fn is_stream(&self) -> bool {

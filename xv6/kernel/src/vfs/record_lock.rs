@@ -56,9 +56,9 @@ fn key(file: &File) -> usize {
 }
 
 impl Table {
-    /// The first lock in the way of `want`.
+    /// The lock in the way of `want` that begins first.
     fn conflict(&self, file: usize, want: &Record) -> Option<Record> {
-        self.files.get(&file)?.iter().find(|held| want.conflicts(held)).copied()
+        self.files.get(&file)?.iter().filter(|held| want.conflicts(held)).min_by_key(|held| held.start).copied()
     }
 
     /// Makes `range`'s owner hold `range` as asked: cuts its old locks there, and with `lock` adds the new one, merged with its neighbours.

@@ -10,6 +10,8 @@ use super::{File, anon};
 use crate::error::{Errno, Result};
 use crate::mm::{ReadBuf, WriteBuf};
 use crate::sync::Poller;
+use crate::task;
+use crate::task::signal::{Signal, send_to_task};
 use alloc::format;
 use alloc::sync::Arc;
 use core::any::Any;
@@ -20,13 +22,29 @@ pub struct Socket {
     output: End,
 }
 
+impl Socket {
+    /// send(2). Unlike a pipe's, a write that has moved something before the other end went says so alone; the next one is `EPIPE`, with
+    /// `SIGPIPE` if `signal` (not with `MSG_NOSIGNAL`).
+    pub fn send(&self, file: &File, buf: &mut WriteBuf<'_>, signal: bool) -> Result<usize> {
+        let (result, broken) = self.output.write_quietly(file, buf);
+        if broken
+            && signal
+            && result.is_err()
+            && let Some(task) = task::try_current()
+        {
+            send_to_task(&task, Signal::PIPE);
+        }
+        result
+    }
+}
+
 impl FileOps for Socket {
     fn read(&self, file: &File, buf: &mut ReadBuf<'_>, offset: &mut u64) -> Result<usize> {
         self.input.read(file, buf, offset)
     }
 
-    fn write(&self, file: &File, buf: &mut WriteBuf<'_>, offset: &mut u64) -> Result<usize> {
-        self.output.write(file, buf, offset)
+    fn write(&self, file: &File, buf: &mut WriteBuf<'_>, _offset: &mut u64) -> Result<usize> {
+        self.send(file, buf, true)
     }
 
     fn is_stream(&self) -> bool {

@@ -64,13 +64,13 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "cgroup.max.depth",
         show: Some(|group| limit(group.limits().0)),
-        store: Some(|group, message| parse_limit(message).map(|limit| group.set_max_depth(limit))),
+        store: Some(|group, message| parse_count(message).map(|limit| group.set_max_depth(limit))),
         ..CORE
     },
     Row {
         name: "cgroup.max.descendants",
         show: Some(|group| limit(group.limits().1)),
-        store: Some(|group, message| parse_limit(message).map(|limit| group.set_max_descendants(limit))),
+        store: Some(|group, message| parse_count(message).map(|limit| group.set_max_descendants(limit))),
         ..CORE
     },
     Row {
@@ -114,6 +114,15 @@ fn line(text: String) -> Result<String> {
 
 fn limit(value: u64) -> Result<String> {
     if value == UNLIMITED { Ok("max\n".into()) } else { Ok(format!("{value}\n")) }
+}
+
+/// `max`, or how deep or how many groups there can be: an `int` that is not negative, else `ERANGE`.
+fn parse_count(message: &[u8]) -> Result<u64> {
+    if trimmed(message)? == "max" {
+        return Ok(UNLIMITED);
+    }
+    let count = u64::try_from(number::<i64>(message)?).ok().filter(|count| *count <= i32::MAX as u64);
+    count.ok_or(Errno::ERANGE.into())
 }
 
 /// `max`, or a number of things there can be (below 2^31, as Linux).

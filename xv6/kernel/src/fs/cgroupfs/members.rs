@@ -5,7 +5,7 @@
 
 use crate::cgroup::{Cgroup, is_within, tree};
 use crate::error::{Errno, Result};
-use crate::fs::text::{number, trimmed};
+use crate::fs::text::number;
 use crate::ns::PidNamespace;
 use crate::task::signal::{Signal, send_to_process};
 use crate::task::{self, Cap, Process};
@@ -75,8 +75,8 @@ pub fn enter(group: &Arc<Cgroup>, message: &[u8]) -> Result<()> {
 
 /// A write of `1` to `cgroup.kill`: `SIGKILL` for every process in the group and below it.
 pub fn kill(group: &Arc<Cgroup>, message: &[u8]) -> Result<()> {
-    if trimmed(message)? != "1" {
-        return Err(Errno::EINVAL.into());
+    if number::<i32>(message)? != 1 {
+        return Err(Errno::ERANGE.into());
     }
     // A process that forks while we look leaves a child that was not on the list; once killed it cannot fork again, so
     // the list soon has nobody new.

@@ -117,7 +117,8 @@ impl Inode for Folder {
 
     fn create(&self, name: &[u8], node: &NewNode<'_>) -> Result<InodeRef> {
         if node.kind != Kind::Directory {
-            return Err(Errno::EPERM.into());
+            // As where a file system has no way at all to make files, or nodes.
+            return Err(if node.kind == Kind::File { Errno::EACCES } else { Errno::EPERM }.into());
         }
         let group = tree::make(&self.group, name)?;
         // A delegated group's children belong to who makes them, with their files that hand on and take in.

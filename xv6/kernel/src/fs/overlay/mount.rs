@@ -20,13 +20,13 @@ pub static TYPE: FsType = FsType { name: "overlay", source: Source::Any, mount, 
 static CLAIMED: SpinLock<BTreeSet<usize>> = SpinLock::new(Rank::Inode, "overlay layers", BTreeSet::new());
 
 /// Makes an instance. `EINVAL`: bad options, or layers that do not fit together; `ENOENT`, `ENOTDIR`, ... as the walk
-/// to a layer; `EBUSY`: the upper or work directory serves another overlay; `ELOOP`: the upper layer lies in a lower
+/// to a layer, `EINVAL` for a file; `EBUSY`: the upper or work directory serves another overlay; `ELOOP`: the upper layer lies in a lower
 /// one or the other way round.
 fn mount(args: &MountArgs<'_>) -> Result<Arc<dyn FileSystem>> {
     let options = Options::parse(args.data)?;
     let find = |path: &[u8]| -> Result<Path> {
         let found = walk(args.walk, path, WalkFlags::empty())?;
-        if found.is_dir() { Ok(found) } else { Err(Errno::ENOTDIR.during("mounting an overlay on a file")) }
+        if found.is_dir() { Ok(found) } else { Err(Errno::EINVAL.during("mounting an overlay on a file")) }
     };
     let lower = options.lower.iter().map(|path| find(path)).collect::<Result<Vec<Path>>>()?;
     let upper = match &options.upper {

@@ -77,6 +77,8 @@ fn store(view: &View, message: &[u8], ids: Ids) -> Result<()> {
         };
         ranges.push((inside, outside, count));
     }
+    // A map that is none is refused before it is asked who may set it.
+    IdMap::new(ranges.iter().map(|&(inside, outside, count)| IdRange { inside, outside, count }).collect())?;
     let cap = if ids == Ids::Users { Cap::Setuid } else { Cap::Setgid };
     if !cred.capable_in(&parent, cap) && !maps_only_self(&cred, &parent, &target, &ranges, ids) {
         return Err(Errno::EPERM.during("mapping ids that are not one's own"));

@@ -119,7 +119,9 @@ const DESCRIPTOR: Row = Row::magic("", descriptor_place, descriptor_text);
 const DESCRIPTOR_INFO: Row = Row { name: "", mode: 0o400, what: What::Text(descriptor_info), private: true };
 
 fn descriptors(view: &View) -> Result<Vec<(u32, Arc<File>)>> {
-    Ok(view.thread()?.try_files().map(|files| files.list()).unwrap_or_default())
+    // A zombie has closed them all.
+    let Some(thread) = view.process().map(|_| view.thread().ok())? else { return Ok(Vec::new()) };
+    Ok(thread.try_files().map(|files| files.list()).unwrap_or_default())
 }
 
 fn descriptor(view: &View) -> Result<Arc<File>> {

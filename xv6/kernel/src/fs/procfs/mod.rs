@@ -184,6 +184,10 @@ impl FileSystem for ProcFs {
         true
     }
 
+    fn is_fixed(&self) -> bool {
+        true
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -115,7 +115,8 @@ impl TmpFs {
             next_ino: AtomicU64::new(1),
             pages: AtomicUsize::new(0),
             max_pages: (options.size.div_ceil(frame::SIZE as u64)) as usize,
-            inodes: AtomicUsize::new(0),
+            // The root is one; a limit of none leaves room for it alone.
+            inodes: AtomicUsize::new(1),
             max_inodes: options.inodes,
         });
         let node = NewNode {

@@ -21,8 +21,8 @@ pub use entity::Entity;
 pub(super) use start::{Start, new_context};
 pub use start::{spawn_kernel, start_cpu};
 
-use super::Task;
 use super::thread::WORK_RESCHEDULE;
+use super::{Task, cputimer};
 use crate::time::timer::{self, Timer};
 use alloc::sync::Arc;
 use cpu::{CPUS, Cpu};
@@ -171,6 +171,9 @@ fn arm_slice(cpu: &Cpu, now: u64) {
 /// What the timer interrupt means to the scheduler.
 pub fn tick(now: u64) {
     CPUS.with(|cpu| {
+        if let Some(running) = &*cpu.current.lock() {
+            cputimer::ticked(running);
+        }
         if cpu.queue.lock().len() == 0 || cpu.idle.load(Ordering::Relaxed) {
             cpu.slice_end.store(u64::MAX, Ordering::Relaxed);
             // Whoever waited has had the CPU by itself: an interrupt costs an emulated machine dearly.
@@ -339,6 +342,7 @@ fn switch_to(next: Option<Arc<Task>>) {
             next.entity.on_cpu.store(true, Ordering::Relaxed);
             next.entity.last_cpu.store(here, Ordering::Relaxed);
             next.entity.begin(now);
+            cputimer::began(next, now);
             if let Some(mm) = &next.parts.lock().mm {
                 mm.activate();
             }

@@ -142,6 +142,8 @@ pub const AREA: Area = Area {
                 must(wait(child, WUNTRACED));
                 must(kill(child, SIGCONT));
                 must(wait(child, WCONTINUED));
+                // The child tells that it goes on when it next runs, which a SIGKILL would forestall.
+                until("it has told", || flags != 0 || expendable::count_caught() == 2);
                 must(kill(child, SIGKILL));
                 must(reap(child));
                 t.put(expendable::take_caught().iter().map(|caught| caught.code).collect::<Vec<_>>());
