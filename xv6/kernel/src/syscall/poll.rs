@@ -93,12 +93,15 @@ fn do_poll(call: &Call<'_>, deadline: Option<u64>) -> Result<usize> {
     if count > table.limit() {
         return Err(Errno::EINVAL.into());
     }
-    let mut fds = vec![PollFd { fd: 0, events: 0, revents: 0 }; count];
-    for (index, slot) in fds.iter_mut().enumerate() {
-        *slot = user::read(addr + index * size_of::<PollFd>())?;
+    // A million, where RLIMIT_NOFILE is raised.
+    let (mut fds, mut files) = (Vec::new(), Vec::new());
+    fds.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    files.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..count {
+        let slot: PollFd = user::read(addr + index * size_of::<PollFd>())?;
+        files.push((slot.fd >= 0).then(|| table.get(slot.fd as u32)));
+        fds.push(slot);
     }
-    let files: Vec<_> =
-        fds.iter().map(|slot| if slot.fd < 0 { None } else { Some(table.get(slot.fd as u32)) }).collect();
     let result = wait_for(deadline, |mut poller| {
         let mut ready = 0;
         for (slot, file) in fds.iter_mut().zip(&files) {
