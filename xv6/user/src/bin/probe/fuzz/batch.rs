@@ -74,6 +74,8 @@ pub struct Ends<'a> {
     pub broken: &'a std::sync::atomic::AtomicU64,
     /// They had to be killed.
     pub stuck: &'a std::sync::atomic::AtomicU64,
+    /// Why the last batch could not be prepared, an errno.
+    pub refusal: &'a std::sync::atomic::AtomicU64,
 }
 
 /// The keeper's exit status when something hangs.
@@ -88,7 +90,13 @@ impl Batch<'_> {
         let rights = dice.pick(self.rights);
         let isolated = rights != Rights::Bare;
         let prepared = self.prepare(&mut dice, rights);
-        let Ok(init) = prepared else { return UNPREPARED };
+        let init = match prepared {
+            Ok(init) => init,
+            Err(error) => {
+                self.ends.refusal.store(error.raw_os_error().unwrap_or(0) as u64, Ordering::Relaxed);
+                return UNPREPARED;
+            }
+        };
         let mut status = 0;
         for life in 0..LIVES {
             self.trail.clear();

@@ -34,6 +34,9 @@ use life::{Board, Trail};
 /// A line tells how far it came after so many calls.
 const PROGRESS: u64 = 500_000;
 
+/// How long a job waits for room for one more process.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What the command line asks for.
 pub struct Plan {
     calls: u64,
@@ -85,7 +88,7 @@ impl Shared {
     }
 
     fn ends(&self) -> Ends<'_> {
-        Ends { whole: &self.tally[1], broken: &self.tally[2], stuck: &self.tally[3] }
+        Ends { whole: &self.tally[1], broken: &self.tally[2], stuck: &self.tally[3], refusal: &self.tally[7] }
     }
 
     fn hung(&self) -> &AtomicU64 {
@@ -151,9 +154,13 @@ pub fn run(plan: &Plan, out: &mut Out) -> Result<u8, Failure> {
         }
     }
     let mut failed = false;
-    for child in children {
-        let status = rustix::process::waitpid(Some(child), WaitOptions::empty()).about("wait")?;
-        failed |= status.is_none_or(|(_, status)| status.exit_status() != Some(0));
+    // A container's first process also gets the orphans of all lives: unreaped they would take the room of the next ones.
+    while !children.is_empty() {
+        let Some((ended, status)) = rustix::process::wait(WaitOptions::empty()).about("wait")? else { continue };
+        if children.contains(&ended) {
+            children.retain(|child| *child != ended);
+            failed |= status.exit_status() != Some(0);
+        }
     }
     clock.restore();
     report(plan, shared, start.elapsed(), out)?;
@@ -204,7 +211,7 @@ fn job(plan: &Plan, rights: &[Rights], place: &Place, shared: Shared, out: &mut 
         let (folder, cgroup) = place.batch(number)?;
         let (seed, board, ends) = (plan.seed, shared.board, shared.ends());
         let batch = Batch { seed, number, rights, folder, cgroup, board, trail, ends };
-        let keeper = sacrifice(&mut || std::process::exit(batch.keep())).about("fork")?;
+        let keeper = start(&batch)?;
         match ended_well(keeper)? {
             Some(0) => place.clear(&batch),
             Some(UNPREPARED) => {
@@ -222,6 +229,19 @@ fn job(plan: &Plan, rights: &[Rights], place: &Place, shared: Shared, out: &mut 
                 }
                 out.flush()?;
             }
+        }
+    }
+}
+
+/// Starts a batch's keeper. The lives of other batches may have taken all processes that there may be: they end.
+fn start(batch: &Batch<'_>) -> Result<Pid, Failure> {
+    let start = Instant::now();
+    loop {
+        match sacrifice(&mut || std::process::exit(batch.keep())) {
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) && start.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            born => return born.about("fork"),
         }
     }
 }
@@ -251,14 +271,19 @@ fn report(plan: &Plan, shared: Shared, time: Duration, out: &mut Out) -> Result<
         }
     }
     let ends = shared.ends();
+    let why = match i32::try_from(value(ends.refusal)) {
+        Ok(0) | Err(_) => String::new(),
+        Ok(errno) => format!(" ({})", super::errno::name(&std::io::Error::from_raw_os_error(errno))),
+    };
     writeln!(
         out,
-        "fuzz\t{} batches: {} lives whole, {} broken, {} stuck; {} batches not prepared, {} hung",
+        "fuzz\t{} batches: {} lives whole, {} broken, {} stuck; {} batches not prepared{}, {} hung",
         value(shared.next()),
         value(ends.whole),
         value(ends.broken),
         value(ends.stuck),
         value(shared.unprepared()),
+        why,
         value(shared.hung())
     )?;
     Ok(())
