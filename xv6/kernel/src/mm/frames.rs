@@ -47,6 +47,12 @@ pub(super) fn unwritten() -> usize {
     DIRTY.load(Ordering::Relaxed) + WRITEBACK.load(Ordering::Relaxed)
 }
 
+/// Whether `pages` more of files that have a limit of their own may live in memory: all together at most three quarters of it. They outlive who
+/// filled them, and nobody's end would give them back.
+pub fn room_for_memory_files(pages: usize) -> bool {
+    MEMORY_FILES.load(Ordering::Relaxed) + pages <= frame::total() / 4 * 3
+}
+
 /// Whether `pages` more may be taken for users.
 pub(super) fn has_room(pages: usize) -> bool {
     frame::free() > reserve_frames().saturating_add(pages)

@@ -46,7 +46,7 @@ pub use dirty::sweep_orphans;
 pub use fault::{FORBIDDEN, UNMAPPED};
 pub use file_io::SIZE_MAX;
 pub use flusher::{expect_flush, flush_with, run as run_flusher};
-pub use frames::{Stats, stats};
+pub use frames::{Stats, room_for_memory_files, stats};
 pub use mapping::Request;
 pub use payer::{Payer, set_finder as set_payer_finder};
 pub use reaper::release;

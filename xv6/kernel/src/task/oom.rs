@@ -146,11 +146,12 @@ fn end(worst: &Suspects) {
     hal::log::record(
         Level::Error,
         format_args!(
-            "Out of memory: Killed process {nr} ({}) rss:{}kB cgroup:{} holding:{}kB",
+            "Out of memory: Killed process {nr} ({}) rss:{}kB cgroup:{} holding:{}kB free:{}kB",
             name.escape_ascii(),
             size >> 10,
             path_from(&cgroup::root(), &worst.group).escape_ascii(),
             worst.total() >> 10,
+            mm::stats().free >> 10,
         ),
     );
     SINCE_NS.store(0, Ordering::Relaxed);

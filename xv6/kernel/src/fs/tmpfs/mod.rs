@@ -9,6 +9,7 @@ mod dir;
 pub mod inode;
 
 use crate::error::{Errno, Result};
+use crate::mm;
 use crate::vfs::fstype::{self, FsType, MountArgs, Source};
 use crate::vfs::inode::{FileSystem, InodeRef, Kind, NewNode, StatFs};
 use crate::vfs::new_dev;
@@ -153,9 +154,10 @@ impl TmpFs {
         self.inodes.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Takes room for pages: `ENOSPC` at the limit.
+    /// Takes room for pages: `ENOSPC` at the limit, or at that of all instances together.
     fn charge_pages(&self, pages: usize) -> Result<()> {
-        if self.pages.fetch_add(pages, Ordering::Relaxed) + pages > self.max_pages {
+        let over = self.pages.fetch_add(pages, Ordering::Relaxed) + pages > self.max_pages;
+        if over || !mm::room_for_memory_files(pages) {
             self.pages.fetch_sub(pages, Ordering::Relaxed);
             return Err(Errno::ENOSPC.into());
         }

@@ -2,7 +2,7 @@
 //! `WHAT<TAB>RESULT`, so that a test reads what a person would see.
 //!
 //! `escape.rs` tries to leave the root folder, `errno.rs` makes one system call and names its errno, `load.rs` uses resources
-//! up, `bomb.rs` does so by the number, `full.rs` a disk's, `fuzz` makes wild calls, `exec.rs` executes damaged programs, `spaces.rs` looks whether
+//! up, `hog.rs` memory of each sort, `bomb.rs` does so by the number, `full.rs` a disk's, `fuzz` makes wild calls, `exec.rs` executes damaged programs, `spaces.rs` looks whether
 //! memory is each process's own, `stress.rs` does everything at once, `synced.rs` changes files durably, `bench.rs` measures; this file reads the
 //! command line and has the small ones.
 
@@ -13,6 +13,7 @@ mod escape;
 mod exec;
 mod full;
 mod fuzz;
+mod hog;
 mod load;
 mod spaces;
 mod stress;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use user::{Args, Failure, Out};
 
 const USAGE: &str = "probe ids | signal PID [SIGNAL] | open PATH | escape [DIR] | chroot-escape [DIR] | fchdir-escape [DIR] | \
-proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | tables SIZE | fill PATH [--remove] | full DIR [--keep] | spin [SECONDS] | \
+proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | tables SIZE | hog KIND SIZE [FILE] | fill PATH [--remove] | full DIR [--keep] | spin [SECONDS] | \
 threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs INODES] [--keep] | \
 fuzz [--calls N] [--seed S] [--from BATCH] [--jobs N] [--counts] | fuzz --list | \
 exec [--runs N] [--seed S] [--program FILE] | spaces [ROUNDS] | \
@@ -65,6 +66,12 @@ fn body(args: &mut Args, out: &mut Out) -> Result<u8, Failure> {
         ("tables", [size]) => {
             let Some(bytes) = user::size::parse(size) else { args.usage_error() };
             load::tables(bytes, out)
+        }
+        ("hog", [kind, size, path @ ..]) if path.len() < 2 => {
+            let Some(bytes) = user::size::parse(size).and_then(|bytes| usize::try_from(bytes).ok()) else {
+                args.usage_error()
+            };
+            hog::run(kind, bytes, path.first().copied(), out).unwrap_or_else(|| args.usage_error())
         }
         ("fill", [path, remove @ ..]) if matches!(remove, [] | ["--remove"]) => {
             load::fill(path, !remove.is_empty(), out)
