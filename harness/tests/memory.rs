@@ -103,6 +103,7 @@ fn the_biggest_of_the_offending_container_is_ended() {
     assert!(output.text.ends_with("over\n"), "{}", output.text);
     let lines = killed(&mut guest);
     assert!(lines.len() == 5 && lines.iter().all(|line| line.contains("(probe)")), "{lines:?}\nbeside {}", output.text);
+    assert!(kept_reserve(&lines), "{lines:?}");
     still_works(&mut guest);
     comes_back(&mut guest, before);
 }
