@@ -3,6 +3,7 @@
 use crate::error::{Context, Failure, Result};
 use crate::plan::Config;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -58,9 +59,14 @@ pub fn join(id: &str) -> Result<()> {
 pub fn kill(id: &str) -> Result<()> {
     let kill = directory(id).join("cgroup.kill");
     match write(&kill, "1") {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if is_gone(&error) => Ok(()),
         result => result.at(&kill),
     }
+}
+
+/// Whether a cgroup was removed: before its file was opened, or (`ENODEV`) since.
+fn is_gone(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound || Errno::from_io_error(error) == Some(Errno::NODEV)
 }
 
 /// Kills what is left in the cgroup, waits for it, and removes the cgroup. One that is gone is fine.
@@ -86,13 +92,16 @@ fn wait_for_change(events: &Path) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         file => file.at(events)?,
     };
-    let text = std::io::read_to_string(&file).at(events)?;
+    let text = match std::io::read_to_string(&file) {
+        Err(error) if is_gone(&error) => return Ok(()),
+        text => text.at(events)?,
+    };
     if text.contains("populated 0") {
         return Ok(());
     }
     let moment = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
     match poll(&mut [PollFd::new(&file, PollFlags::PRI)], Some(&moment)) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(Failure::new(format!("{}: {error}", events.display()))),
     }
 }

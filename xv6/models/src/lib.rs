@@ -17,13 +17,14 @@
 //! | `threads_that_give_way_all_end` | putting the thread that gives way into the queue |
 //! | `a_deadline_and_a_wake_up...` | `unpark`'s note that the thread is ready |
 //! | `a_wait_sees_the_wake_up` | the look at the condition after registering |
-//! | `a_wake_up_for_one_that_gives_up...` | the same; not caught: passing the wake-up on, which takes more preemptions than a test has time for |
+//! | `a_wake_up_for_one_that_gives_up...` | the same; passing the wake-up on is not caught within the test's bound |
 //! | `a_poller_is_woken_by_either_queue` | the look whether it was woken |
 //! | `a_signal_ends_a_wait` | setting the work bit before the unparking |
 //! | `a_mutex_admits_one...`, `a_writer_is_alone...` | counting the contender before its look |
 //! | `a_condition_that_sleeps...` | the look whether it was woken, before the sleep |
 //!
-//! No model fails without the scheduler's `on_cpu` checks: the switch itself waits for a context to be left, and these spare that wait.
+//! The models of stealing and giving way hold without the scheduler's `on_cpu` checks: the switch itself waits for a context to be left, and these
+//! spare that wait.
 //!
 //! Run them with `RUSTFLAGS="--cfg loom" cargo test -p models --profile models --target-dir build/loom`; `cargo test` at the root does (harness/tests/gate.rs).
 //! Without the flag this crate is empty.
