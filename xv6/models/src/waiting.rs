@@ -1,7 +1,7 @@
 //! Wait queues, mutexes, readers-writer locks and pollers, over the real scheduler. A lost wake-up shows as a deadlock.
 
 use crate::sched::{end, model};
-use hal::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use hal::sync::atomic::{AtomicUsize, Ordering};
 use hal::sync::{Rank as SpinRank, SpinLock};
 use kernel::sync::{Mutex, Poller, Rank, RwLock, WaitQueue};
 use kernel::task::{Task, sched, signal};
@@ -165,51 +165,4 @@ fn a_writer_is_alone_and_readers_are_woken() {
         end();
     }
     model(1, || *RWLOCK.write() = 0, &[write, read]);
-}
-
-static OPEN: AtomicBool = AtomicBool::new(false);
-static LOOKED: AtomicBool = AtomicBool::new(false);
-
-/// A condition that itself sleeps, as flock(2)'s does on a mutex: the wake-up that comes meanwhile ends that sleep, somebody else is quicker and the
-/// condition fails all the same, and the next wake-up must find the waiter again.
-#[test]
-fn a_condition_may_sleep() {
-    fn wait() {
-        let mut looks = 0;
-        QUEUE.wait(|| {
-            looks += 1;
-            if looks != 2 {
-                return take();
-            }
-            // The look after registering.
-            *SLEEPER.lock() = sched::current();
-            while !OPEN.load(Ordering::Acquire) {
-                sched::park(false, None);
-            }
-            let taken = take();
-            LOOKED.store(true, Ordering::Release);
-            taken
-        });
-        end();
-    }
-    fn wake() {
-        let mut sleeper = None;
-        until(|| {
-            sleeper = SLEEPER.lock().take();
-            sleeper.is_some()
-        });
-        give();
-        take().expect("the waiter sleeps elsewhere");
-        OPEN.store(true, Ordering::Release);
-        sleeper.iter().for_each(sched::unpark);
-        until(|| LOOKED.load(Ordering::Acquire));
-        give();
-        end();
-    }
-    fn clear_all() {
-        clear();
-        OPEN.store(false, Ordering::Relaxed);
-        LOOKED.store(false, Ordering::Relaxed);
-    }
-    model(0, clear_all, &[wait, wake]);
 }
