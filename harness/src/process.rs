@@ -5,17 +5,19 @@
 //! be killed, the kernel kills QEMU: `setpriv --pdeathsig` arranges that without `unsafe` here. The signal comes when the
 //! *thread* that forked ends, so one thread that lives as long as the process does all the forking.
 
+use crate::deadline::scaled;
 use crate::drive::Writes;
 use crate::failure::{Evidence, Failure};
 use crate::machine::Machine;
 use crate::monitor::Monitor;
 use crate::overlay;
+use crate::symbols::Symbols;
 use crate::wire::{Gone, Wire};
 use crate::workspace;
 use rustix::io::FdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, LazyLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// How many transcripts are kept.
 const KEPT_TRANSCRIPTS: usize = 200;
@@ -46,9 +48,9 @@ pub struct Process {
 
 impl Process {
     /// What is known about this machine now, for a failure: `awaited` is what did not come. With `stacks`, QEMU is asked
-    /// where every CPU is.
+    /// where every CPU is, and the kernel what its threads sleep in.
     pub fn evidence(&self, awaited: &str, stacks: bool) -> Box<Evidence> {
-        let stacks = if stacks { self.stacks() } else { String::new() };
+        let stacks = if stacks { self.stacks() + &self.sleepers() } else { String::new() };
         Box::new(Evidence {
             transcript: self.wire.path().to_path_buf(),
             tail: self.wire.tail(),
@@ -76,6 +78,26 @@ impl Process {
     /// Every CPU's state and call stack; empty when QEMU does not tell.
     pub fn stacks(&self) -> String {
         self.monitor.stacks(&self.kernel).unwrap_or_default()
+    }
+
+    /// Every thread of the guest that does not run, with its kernel stack: the kernel answers a `t` on the serial line from its interrupt.
+    /// The transcript keeps the bare answer. One line says so when none comes: the machine stands, or its first CPU is busy in the kernel.
+    fn sleepers(&self) -> String {
+        const ANSWER: Duration = Duration::from_millis(500);
+        let from = self.wire.heard().serial.len();
+        if (&self.serial).write_all(b"t").is_err() {
+            return String::new();
+        }
+        let answer = self.wire.wait(scaled(ANSWER), |heard| {
+            let text = String::from_utf8_lossy(&heard.serial[from.min(heard.serial.len())..]).into_owned();
+            let (_, text) = text.split_once("sleeping threads:")?;
+            Some(text.split_once("end of threads")?.0.to_owned())
+        });
+        let Some(answer) = answer else { return "The kernel does not tell what its threads sleep in.\n".into() };
+        match Symbols::load(&self.kernel) {
+            Ok(symbols) => symbols.resolve(answer.trim_start()),
+            Err(_) => answer,
+        }
     }
 
     /// Ends QEMU at once. Harmless when it is gone already.

@@ -62,6 +62,22 @@ impl Symbols {
         Some(places)
     }
 
+    /// Rewrites `report`: a line `  at ADDRESS`, a return address, becomes the places of its call.
+    pub fn resolve(&self, report: &str) -> String {
+        let mut out = String::new();
+        for line in report.lines().map(str::trim_end) {
+            let address = line.strip_prefix("  at 0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
+            let places = address.map(|address| self.places(address.wrapping_sub(1))).unwrap_or_default();
+            if places.is_empty() {
+                out.push_str(&format!("{line}\n"));
+            }
+            for place in places {
+                out.push_str(&format!("  {place}\n"));
+            }
+        }
+        out
+    }
+
     /// Rewrites `report`: a line with code addresses is followed by the places of each.
     ///
     /// A return address points behind its call, so the byte before it is looked up, unless the line names it `rip`.

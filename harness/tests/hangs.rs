@@ -1,4 +1,4 @@
-//! Hangs are found, not timed out: when a deadline passes, the failure shows where every CPU is.
+//! Hangs are found, not timed out: when a deadline passes, the failure shows where every CPU is, and what every other thread sleeps in.
 
 use harness::Failure;
 use harness::fixture::{boot, machine};
@@ -22,6 +22,16 @@ fn a_sleeping_machine_shows_its_idle_cpus() {
     assert!(cpus.iter().all(|line| line.contains(": halted at 0xffffffff8")), "{stacks}");
     assert_eq!(stacks.matches("hal::cpu::idle at xv6/hal/src/cpu/mod.rs:").count(), 2, "{stacks}");
     assert_eq!(stacks.matches("idle_loop at xv6/kernel/src/task/sched/mod.rs:").count(), 2, "{stacks}");
+}
+
+#[test]
+fn threads_that_sleep_show_what_they_sleep_in() {
+    // A reader without a writer, as in a deadlock of programs.
+    let stacks = stacks("hang-pipe", 2, "sleep 1000 | cat");
+    let cat = stacks.split("\nthread ").find(|thread| thread.contains("(cat) S\n")).expect("the thread of cat");
+    assert!(cat.contains("kernel::vfs::pipe::Pipe::read at xv6/kernel/src/vfs/pipe.rs:"), "{stacks}");
+    assert!(cat.contains("kernel::task::user::run at xv6/kernel/src/task/user.rs:"), "{stacks}");
+    assert!(stacks.contains("(sleep) S\n"), "{stacks}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub fn backtrace(out: &mut dyn Write) {
 }
 
 #[cfg(target_os = "none")]
-pub(crate) use machine::exception;
+pub(crate) use machine::{exception, walk};
 
 #[cfg(target_os = "none")]
 mod machine {

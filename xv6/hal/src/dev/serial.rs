@@ -15,6 +15,16 @@ pub fn write(bytes: &[u8]) {
     std::print!("{}", alloc::string::String::from_utf8_lossy(bytes));
 }
 
+/// Writes formatted text as [`write`] does.
+pub struct Out;
+
+impl core::fmt::Write for Out {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        write(text.as_bytes());
+        Ok(())
+    }
+}
+
 /// The next received byte.
 pub fn read() -> Option<u8> {
     #[cfg(target_os = "none")]

@@ -45,6 +45,11 @@ impl Context {
         Context::with(true, Some(loom::thread::current()), None)
     }
 
+    /// A model has no stacks to show.
+    pub fn trace(&self, _out: &mut dyn core::fmt::Write) -> bool {
+        false
+    }
+
     fn with(on_cpu: bool, thread: Option<loom::thread::Thread>, entry: Option<Entry>) -> Context {
         let inner = Inner {
             on_cpu: AtomicBool::new(on_cpu),

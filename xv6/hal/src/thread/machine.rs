@@ -6,10 +6,12 @@
 use super::stack::Stack;
 use crate::cpu::local::{local, offset};
 use crate::heap::try_box;
+use crate::panic;
 use crate::user::fpu;
 use alloc::boxed::Box;
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
+use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// What a context consists of, in a place of its own: a CPU refers to it while it runs.
@@ -62,6 +64,21 @@ impl Context {
         assert!(current.get().is_null(), "this CPU's boot stack is adopted already");
         current.set(&raw const *context.inner);
         context
+    }
+}
+
+impl Context {
+    /// Writes where the thread sleeps: the return addresses on its stack, `  at 0x...` a line. False if it runs, or is just leaving a CPU.
+    pub fn trace(&self, out: &mut dyn Write) -> bool {
+        if self.inner.on_cpu.swap(true, Ordering::Acquire) {
+            return false;
+        }
+        // SAFETY: the flag is ours, so nobody runs on the stack; at its top lie what `context_switch` has pushed, `rbp` and the return address last.
+        let [rbp, address] = unsafe { *((*self.inner.rsp.get() + 40) as *const [u64; 2]) };
+        let _ = writeln!(out, "  at {address:#x}");
+        panic::walk(rbp, out);
+        self.inner.on_cpu.store(false, Ordering::Release);
+        true
     }
 }
 

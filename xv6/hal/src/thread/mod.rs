@@ -47,6 +47,11 @@ mod hosted {
         pub fn idle() -> Context {
             Context(())
         }
+
+        /// Nothing sleeps here.
+        pub fn trace(&self, _out: &mut dyn core::fmt::Write) -> bool {
+            false
+        }
     }
 
     /// Panics.

@@ -25,6 +25,7 @@ pub mod ptrace;
 pub mod rlimit;
 pub mod sched;
 pub mod signal;
+pub mod sleepers;
 mod thread;
 mod user;
 pub mod wait;

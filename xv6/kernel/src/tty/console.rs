@@ -46,7 +46,9 @@ pub fn init(window: Option<&str>) {
     hal::dev::console::on_output(|| CONSOLE.output_drained());
     let wake = || KEYS.wake_one();
     if hal::dev::console::present() {
-        hal::dev::console::on_input(wake)
+        hal::dev::console::on_input(wake);
+        // The serial line then has no other use than to be asked.
+        task::sleepers::init();
     } else {
         hal::dev::serial::on_input(wake)
     }

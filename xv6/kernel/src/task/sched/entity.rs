@@ -45,7 +45,7 @@ pub(super) struct Sleep {
 
 /// A thread as the scheduler sees it.
 pub struct Entity {
-    pub(super) context: Arc<Context>,
+    pub(in super::super) context: Arc<Context>,
     pub(super) start: SpinLock<Option<Start>>,
     pub(super) sleep: SpinLock<Sleep>,
     /// True until the CPU that left it is off its stack: such a thread stays on that CPU.
