@@ -46,6 +46,18 @@ fn a_shell_in_a_container_feels_like_one() {
 }
 
 #[test]
+fn a_mebibyte_through_a_containers_terminal_comes_whole_and_soon() {
+    const LINE: &str = "0123456789abcde\n";
+    let mut guest = boot(&machine("tty-much"));
+    let command = "conductor run -t sample sh -c 'yes 0123456789abcde | head -c 1048576'";
+    let start = std::time::Instant::now();
+    let output = guest.run_within(command, Duration::from_secs(10)).expect("it comes");
+    println!("a MiB took {:?}", start.elapsed());
+    assert_eq!((output.status, output.text.len()), (0, 1 << 20));
+    assert!(output.text.split_inclusive('\n').all(|line| line == LINE), "a line is broken");
+}
+
+#[test]
 fn input_reaches_a_container_through_a_pipe() {
     let mut guest = boot(&machine("stdin"));
     let output = guest.run("echo through | conductor run -i sample cat").expect("the guest answers");
