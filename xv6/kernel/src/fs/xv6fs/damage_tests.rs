@@ -1,68 +1,17 @@
 //! Damaged volumes under the kernel's part of xv6fs, on the host: what mounts is walked, read and written as programs would, and ends with
 //! errors at worst. The disk is asked only so often: who goes round in circles fails.
 
-use super::disk::Storage;
-use super::tests::alone;
-use super::{XvFs, failed};
-use crate::error::Result;
+use super::XvFs;
+use super::tests::{Memory, alone};
 use crate::mm::{ReadBuf, WriteBuf, sweep_orphans};
 use crate::vfs::inode::{FileSystem, InodeRef, Kind, NewNode, SetAttr};
-use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering};
-use hal::frame::{Frame, SIZE};
-use hal::sync::{Rank, SpinLock};
 use proptest::prelude::any;
-use xv6fs::{BLOCK_SIZE, Disk, FormatOptions, Fs, MemDisk, MountOptions, ROOT_INO};
+use xv6fs::{BLOCK_SIZE, FormatOptions, Fs, MemDisk, MountOptions, ROOT_INO};
 
 /// Requests of one case; the busiest of thousands makes a few hundred.
 const REQUESTS: usize = 20_000;
-
-/// A disk in memory that is asked only so often.
-struct Bounded {
-    disk: SpinLock<MemDisk>,
-    left: AtomicUsize,
-}
-
-impl Bounded {
-    fn count(&self) {
-        assert_ne!(self.left.fetch_sub(1, Ordering::Relaxed), 0, "a damaged volume is used for ever");
-    }
-}
-
-impl Storage for Bounded {
-    fn blocks(&self) -> u64 {
-        self.disk.lock().blocks()
-    }
-    fn read(&self, block: u64, buf: &mut [u8]) -> Result<()> {
-        self.count();
-        self.disk.lock().read(block, buf).map_err(failed)
-    }
-    fn write(&self, block: u64, buf: &[u8]) -> Result<()> {
-        self.count();
-        self.disk.lock().write(block, buf).map_err(failed)
-    }
-    fn read_frames(&self, block: u64, frames: &[Frame]) -> Result<()> {
-        let mut bytes = vec![0; SIZE];
-        for (at, frame) in (block..).zip(frames) {
-            self.read(at, &mut bytes)?;
-            frame.write(0, &bytes);
-        }
-        Ok(())
-    }
-    fn write_frames(&self, block: u64, frames: &[Frame]) -> Result<()> {
-        let mut bytes = vec![0; SIZE];
-        for (at, frame) in (block..).zip(frames) {
-            frame.read(0, &mut bytes);
-            self.write(at, &bytes)?;
-        }
-        Ok(())
-    }
-    fn flush(&self) -> Result<()> {
-        Ok(())
-    }
-}
 
 fn node(kind: xv6fs::Kind, target: &[u8]) -> xv6fs::NewNode<'_> {
     xv6fs::NewNode { kind, mode: 0o755, uid: 0, gid: 0, rdev: 0, target }
@@ -137,7 +86,7 @@ proptest::proptest! {
             let (block, within) = (used[at as usize % used.len()], at as usize / used.len() % 1024);
             disk.bytes_mut()[block * BLOCK_SIZE + within] = byte;
         }
-        let disk = Arc::new(Bounded { disk: SpinLock::new(Rank::Leaf, "test disk", disk), left: REQUESTS.into() });
+        let disk = Memory::bounded(disk, REQUESTS);
         if let Ok(fs) = XvFs::open(disk, 7, read_only) {
             walk(&fs.root(), 4, &mut 120);
             let _ = fs.sync();

@@ -19,15 +19,26 @@ pub(super) fn alone() -> std::sync::MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// A disk in memory that counts writes.
-struct Memory {
+/// A disk in memory that counts writes, and may be asked only so often.
+pub(super) struct Memory {
     disk: SpinLock<MemDisk>,
     writes: AtomicUsize,
+    left: AtomicUsize,
 }
 
 impl Memory {
     fn new(disk: MemDisk) -> Arc<Memory> {
-        Arc::new(Memory { disk: SpinLock::new(Rank::Leaf, "test disk", disk), writes: AtomicUsize::new(0) })
+        Memory::bounded(disk, usize::MAX)
+    }
+
+    /// A disk that fails the test at more than so many `requests`.
+    pub(super) fn bounded(disk: MemDisk, requests: usize) -> Arc<Memory> {
+        let disk = SpinLock::new(Rank::Leaf, "test disk", disk);
+        Arc::new(Memory { disk, writes: AtomicUsize::new(0), left: requests.into() })
+    }
+
+    fn count(&self) {
+        assert_ne!(self.left.fetch_sub(1, Ordering::Relaxed), 0, "a damaged volume is used for ever");
     }
 
     fn formatted(blocks: usize) -> Arc<Memory> {
@@ -54,9 +65,11 @@ impl Storage for Memory {
         self.disk.lock().blocks()
     }
     fn read(&self, block: u64, buf: &mut [u8]) -> Result<()> {
+        self.count();
         self.disk.lock().read(block, buf).map_err(failed)
     }
     fn write(&self, block: u64, buf: &[u8]) -> Result<()> {
+        self.count();
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.disk.lock().write(block, buf).map_err(failed)
     }
