@@ -8,8 +8,10 @@ use crate::kernel::Kernel;
 use crate::machine::Machine;
 use crate::slot::Slot;
 use crate::volume::{self, Extra};
+use std::io::Write;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// A guest and the slot it runs in.
@@ -81,4 +83,16 @@ pub fn boot(machine: &Machine) -> Booted {
     let slot = Slot::take().expect("a slot");
     let guest = Guest::boot(machine).expect("it boots");
     Booted { guest, _slot: slot }
+}
+
+/// Makes an executable file. Another process writes it (install(1)): were it open for writing here, a child that another test's thread forks
+/// in that moment would hold it open too, and a file so held cannot be executed (`ETXTBSY`).
+///
+/// # Panics
+/// When the file cannot be written.
+pub fn install(path: &Path, content: &[u8]) {
+    let mut command = Command::new("install");
+    let mut child = command.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped()).spawn().expect("install");
+    child.stdin.take().expect("a pipe").write_all(content).expect("install reads");
+    assert!(child.wait().expect("install ends").success(), "{} could not be written", path.display());
 }

@@ -8,7 +8,7 @@
 //!
 //! Where the kernel differs, `conform/differences.txt` says so with the reason; an entry that does not hold any more fails, too.
 
-use harness::fixture::{boot, machine};
+use harness::fixture::{boot, install, machine};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::os::unix::process::CommandExt;
@@ -50,7 +50,8 @@ fn on_host(nobody: bool) -> Results {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
     std::fs::set_permissions(place.path(), open).expect("an open folder");
     let program = place.path().join("conform");
-    std::fs::copy(harness::volume::userland().join("bin/conform"), &program).expect("the program");
+    let bytes = std::fs::read(harness::volume::userland().join("bin/conform")).expect("the guest's program");
+    install(&program, &bytes);
     let mut command = Command::new(&program);
     command.arg("--in").arg(place.path()).current_dir("/").stdin(Stdio::null());
     if nobody {

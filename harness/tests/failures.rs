@@ -3,8 +3,8 @@
 //! Descriptor 0 is the console, descriptor 1 the serial port, as with the real one. So every way a machine can fail is
 //! tested without a machine, in milliseconds.
 
+use harness::fixture::install;
 use harness::{Artifacts, Failure, Guest, Machine};
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -12,8 +12,7 @@ use tempfile::TempDir;
 fn machine(script: &str) -> (TempDir, Machine) {
     let dir = tempfile::tempdir().expect("a folder");
     let qemu = dir.path().join("qemu");
-    std::fs::write(&qemu, format!("#!/bin/bash\n{script}\n")).expect("script written");
-    std::fs::set_permissions(&qemu, std::fs::Permissions::from_mode(0o755)).expect("script made executable");
+    install(&qemu, format!("#!/bin/bash\n{script}\n").as_bytes());
     let kernel = std::env::current_exe().expect("an ELF file");
     let artifacts = Artifacts { kernel: kernel.clone(), root: kernel.clone(), images: kernel };
     let mut machine = Machine::new(&artifacts).name("stand-in");
