@@ -89,3 +89,41 @@ fn a_container_meets_its_limits_and_leaves_nothing() {
     guest.ok("conductor run --rm sample true").expect("the guest answers");
     all(&mut guest, "conductor run --rm sample ");
 }
+
+/// How to be where groups may be made, in a container, which sees its own group read-only: in namespaces of its own.
+const DELEGATED: &str =
+    "unshare --map-root-user --cgroup --mount sh -c 'mount -t cgroup2 none /tmp && exec \"$@\"' sh probe bomb";
+
+#[test]
+fn groups_end_on_the_host_and_sooner_in_a_container() {
+    let mut guest = boot(&machine("bombs-cgroups").memory(256));
+    guest.ok("conductor run --rm sample true").expect("the guest answers");
+    guest.ok("mkdir /sys/fs/cgroup/bomb").expect("the guest answers");
+    let host = "probe bomb";
+    let container = format!("conductor run --rm sample {DELEGATED}");
+    let expected = [
+        (format!("{host} directories --in /sys/fs/cgroup/bomb"), "directories\t", "\tENOSPC\n", 10_000),
+        (format!("{host} deep-path --in /sys/fs/cgroup/bomb"), "deep-path\t", "\tEAGAIN\n", 32),
+        (format!("{container} directories --in /tmp"), "directories\t255\t", "EAGAIN\n", 0),
+        (format!("{container} deep-path --in /tmp"), "deep-path\t", "\tEAGAIN\n", 32),
+        // What a container leaves in its group goes with it.
+        (format!("{container} directories --in /tmp --keep"), "directories\t255\t", "EAGAIN\n", 0),
+        (format!("{container} deep-path --in /tmp --keep"), "deep-path\t", "\tEAGAIN\n", 32),
+    ];
+    for round in 0..2 {
+        let before = Counts::of(&mut guest).expect("the guest answers");
+        for (command, begin, end, least) in &expected {
+            let text = guest.ok(command).expect("the guest answers");
+            assert!(text.starts_with(begin) && text.ends_with(end), "{command}: {text:?}");
+            let count: u64 = text.split('\t').nth(1).and_then(|n| n.parse().ok()).expect("a count");
+            assert!(count >= *least, "{command}: {text:?}");
+        }
+        if round > 0 {
+            before.expect_back(&mut guest, "all of them");
+        }
+    }
+    assert_eq!(
+        guest.ok("echo /sys/fs/cgroup/conductor/*/").expect("the guest answers"),
+        "/sys/fs/cgroup/conductor/*/\n"
+    );
+}

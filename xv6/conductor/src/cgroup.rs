@@ -3,13 +3,19 @@
 use crate::error::{Context, Failure, Result};
 use crate::plan::Config;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::path::Arg;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const ROOT: &str = "/sys/fs/cgroup";
+
+/// Groups that a container may make below its own: the kernel has a number for all.
+const DESCENDANTS: &str = "256";
 
 /// How long the last processes of a killed container may take to go.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,7 +29,9 @@ pub fn create(config: &Config) -> Result<()> {
     let own = directory(&config.id);
     prepared(|| std::fs::create_dir(&own)).at(&own)?;
     let limit = own.join("pids.max");
-    prepared(|| write(&limit, &config.pids.to_string())).at(&limit)
+    prepared(|| write(&limit, &config.pids.to_string())).at(&limit)?;
+    let limit = own.join("cgroup.max.descendants");
+    write(&limit, DESCENDANTS).at(&limit)
 }
 
 /// Does `step`, and again after [`prepare`] if something was missing.
@@ -69,21 +77,43 @@ fn is_gone(error: &std::io::Error) -> bool {
     error.kind() == ErrorKind::NotFound || Errno::from_io_error(error) == Some(Errno::NODEV)
 }
 
-/// Kills what is left in the cgroup, waits for it, and removes the cgroup. One that is gone is fine.
+/// Kills what is left in the cgroup, waits for it, and removes the cgroup with those that the container made below it. One that is gone is fine.
 pub fn remove(id: &str) -> Result<()> {
     let own = directory(id);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match std::fs::remove_dir(&own) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline => {
+        match rustix::fs::rmdir(&own) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::BUSY) if Instant::now() < deadline => {
                 kill(id)?;
                 wait_for_change(&own.join("cgroup.events"))?;
+                remove_below(CWD, &own).map_err(std::io::Error::from).at(&own)?;
             }
-            Err(error) => return Err(error).at(&own),
+            Err(error) => return Err(std::io::Error::from(error)).at(&own),
         }
     }
+}
+
+/// Removes all groups below one; those that are in use stay. Relative to open folders: a path to the last might be longer than paths may be.
+fn remove_below(parent: BorrowedFd<'_>, group: impl Arg) -> rustix::io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = match rustix::fs::openat(parent, group, flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(()),
+        folder => folder?,
+    };
+    for entry in Dir::read_from(&folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type() != FileType::Directory || [c".", c".."].contains(&name) {
+            continue;
+        }
+        remove_below(folder.as_fd(), name)?;
+        match rustix::fs::unlinkat(&folder, name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT | Errno::BUSY) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Waits until `cgroup.events` says that nobody is left, or a moment.

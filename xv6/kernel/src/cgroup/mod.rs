@@ -169,6 +169,11 @@ impl Cgroup {
         self.state.lock().children.values().cloned().collect()
     }
 
+    /// How many children there are.
+    pub fn child_count(&self) -> usize {
+        self.state.lock().children.len()
+    }
+
     /// Controllers whose files this group has: what the parent hands down (`cgroup.controllers`); all at the root.
     pub fn controllers(&self) -> Controllers {
         match &self.parent {

@@ -114,6 +114,26 @@ fn depth_and_descendants_are_limited() {
     assert_eq!(errno(tree::remove(&top, b"a")), Some(Errno::ENOENT));
 }
 
+/// A chain of groups ends, and letting go of its last one when all are removed lets go of the chain.
+#[test]
+fn groups_nest_only_so_deep() {
+    let mut chain = vec![fresh()];
+    let refused = loop {
+        match tree::make(chain.last().expect("a group"), b"below") {
+            Ok(group) => chain.push(group),
+            refused => break errno(refused),
+        }
+    };
+    assert_eq!(refused, Some(Errno::EAGAIN));
+    assert_eq!(chain.last().map(|group| group.depth()), Some(tree::MAX_DEPTH));
+    for pair in chain.windows(2).rev() {
+        tree::remove(&pair[0], b"below").expect("empty");
+    }
+    let last = chain.pop().expect("a group");
+    drop(chain);
+    assert_eq!(last.ancestry().count() as u64, tree::MAX_DEPTH + 1);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Charge(usize),

@@ -14,6 +14,8 @@ use hal::sync::{Lazy, Rank, SpinGuard, SpinLock};
 
 /// Groups there may be in all: a bound on what `mkdir` can take from the kernel's memory.
 pub const MAX_GROUPS: u64 = 16_384;
+/// Levels of groups: every charge walks to the root, and the last reference to a removed group may let go of all those above it, one by one.
+pub const MAX_DEPTH: u64 = 64;
 
 static TREE: SpinLock<()> = SpinLock::new(Rank::CgroupTree, "cgroup tree", ());
 static ROOT: Lazy<Arc<Cgroup>> = Lazy::new(|| Arc::new(Cgroup::new(None, b"")));
@@ -28,7 +30,7 @@ pub fn lock() -> SpinGuard<'static, ()> {
     TREE.lock()
 }
 
-/// mkdir(2) of a group. `EEXIST`; `EAGAIN` past `cgroup.max.depth` or `cgroup.max.descendants` of a group above;
+/// mkdir(2) of a group. `EEXIST`; `EAGAIN` past `cgroup.max.depth` or `cgroup.max.descendants` of a group above, or past [`MAX_DEPTH`];
 /// `ENOSPC` past [`MAX_GROUPS`]; `EINVAL` for a name with a newline, which `/proc/PID/cgroup` could not show.
 pub fn make(parent: &Arc<Cgroup>, name: &[u8]) -> Result<Arc<Cgroup>> {
     if name.contains(&b'\n') {
@@ -40,6 +42,9 @@ pub fn make(parent: &Arc<Cgroup>, name: &[u8]) -> Result<Arc<Cgroup>> {
     }
     if parent.child(name).is_some() {
         return Err(Errno::EEXIST.into());
+    }
+    if parent.depth() >= MAX_DEPTH {
+        return Err(Errno::EAGAIN.during("making a cgroup too deep"));
     }
     for (steps, group) in (1..).zip(parent.ancestry()) {
         let (max_depth, max_descendants) = group.limits();

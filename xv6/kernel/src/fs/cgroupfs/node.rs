@@ -56,7 +56,7 @@ fn attr(fs: &CgroupFs, group: &Cgroup, file: Option<usize>) -> Attr {
         dev: fs.dev,
         kind,
         mode: owner.mode,
-        nlink: if file.is_some() { 1 } else { 2 + group.children().len() as u32 },
+        nlink: if file.is_some() { 1 } else { 2 + group.child_count() as u32 },
         uid: owner.uid,
         gid: owner.gid,
         rdev: 0,

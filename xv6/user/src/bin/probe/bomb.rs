@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 
 use super::errno;
@@ -116,9 +116,11 @@ pub fn run(plan: &Plan, out: &mut Out) -> Result<u8, Failure> {
         })?,
         "pipes" => pipes(plan, out)?,
         "mounts" => mounts(plan, out)?,
-        "inodes" => entries(plan, out, |path| fs::File::create_new(path).map(drop))?,
-        "directories" => entries(plan, out, |path| fs::create_dir(path))?,
-        "symlinks" => entries(plan, out, |path| symlink("/a/target/of/some/length", path))?,
+        "inodes" => entries(plan, out, |path| fs::File::create_new(path).map(drop), |path| fs::remove_file(path))?,
+        "directories" => entries(plan, out, |path| fs::create_dir(path), |path| fs::remove_dir(path))?,
+        "symlinks" => {
+            entries(plan, out, |path| symlink("/a/target/of/some/length", path), |path| fs::remove_file(path))?
+        }
         "deep-path" => deep_path(plan, out)?,
         "unshare" => nested(plan, out)?,
         "threads" => threads(plan, out)?,
@@ -183,12 +185,24 @@ fn mounts(plan: &Plan, out: &mut Out) -> Result<(), Failure> {
 }
 
 /// Entries of one directory.
-fn entries(plan: &Plan, out: &mut Out, make: impl Fn(&std::path::Path) -> io::Result<()>) -> Result<(), Failure> {
+fn entries(
+    plan: &Plan,
+    out: &mut Out,
+    make: impl Fn(&Path) -> io::Result<()>,
+    remove: impl Fn(&Path) -> io::Result<()>,
+) -> Result<(), Failure> {
     let folder = plan.folder.join("bomb");
     fs::create_dir(&folder).about("bomb")?;
-    plan.fill(out, |number| make(&folder.join(format!("entry-{number}"))))?;
+    let made = plan.fill(out, |number| {
+        let path = folder.join(format!("entry-{number}"));
+        make(&path).map(|()| path)
+    })?;
+    // In a cgroup there are files that nobody can remove: no more is taken away than was made.
     if !plan.keep {
-        fs::remove_dir_all(&folder).about("bomb")?;
+        for path in made {
+            remove(&path).about(&path)?;
+        }
+        fs::remove_dir(&folder).about("bomb")?;
     }
     Ok(())
 }
