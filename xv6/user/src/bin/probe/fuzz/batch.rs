@@ -4,23 +4,22 @@
 //! waits is nudged by `SIGALRM`; one that cannot be nudged is killed and counts as stuck, which is its right: it may have blocked the signal.
 //! What then does not end is hung, and that is the kernel's fault. The namespace's own end is watched in the same way.
 
-use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nix::sched::CloneFlags;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{CWD, FileType, Mode, OFlags};
-use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::fs::{Mode, OFlags};
+use rustix::mount::MountFlags;
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions};
 use user::raw::expendable::{call, sacrifice};
 use user::raw::{Disposition, set_signal};
 
 use super::dice::Dice;
+use super::ground;
 use super::life::{Board, Life, Trail, place};
 
 /// Lives of a batch.
@@ -31,6 +30,9 @@ const TICK: Duration = Duration::from_millis(1);
 const NUDGES: u32 = 20;
 /// What is killed and has not ended after this time hangs.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Where a keeper has its cgroup's list of processes.
+const GROUP: RawFd = 1000;
 
 /// As whom, and where, the lives of a batch run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,8 @@ pub struct Ends<'a> {
 pub const HUNG: i32 = 3;
 /// The keeper's exit status when the batch could not be prepared.
 pub const UNPREPARED: i32 = 4;
+/// The keeper's exit status when there was no room for the batch's first process: others have taken it, and will end.
+pub const FULL: i32 = 5;
 
 impl Batch<'_> {
     /// Does it all, in a process that exists for it; its exit status.
@@ -92,6 +96,7 @@ impl Batch<'_> {
         let prepared = self.prepare(&mut dice, rights);
         let init = match prepared {
             Ok(init) => init,
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => return FULL,
             Err(error) => {
                 self.ends.refusal.store(error.raw_os_error().unwrap_or(0) as u64, Ordering::Relaxed);
                 return UNPREPARED;
@@ -129,11 +134,15 @@ impl Batch<'_> {
         let size = Rlimit { current: Some(16 << 20), maximum: Some(16 << 20) };
         rustix::process::setrlimit(Resource::Fsize, size)?;
         if rights != Rights::Bare {
-            isolate(rights)?;
+            ground::isolate(rights)?;
         }
-        furnish(&self.folder, dice, rights)?;
+        if let Some(cgroup) = &self.cgroup {
+            open_group(cgroup)?;
+        }
+        ground::furnish(&self.folder, dice, rights)?;
+        ground::close_all_but(self.cgroup.as_ref().map(|_| GROUP as usize))?;
         let init = if rights == Rights::Bare { None } else { Some(self.first_process(rights)?) };
-        descriptors(init)?;
+        ground::descriptors(init)?;
         Ok(init)
     }
 
@@ -178,8 +187,13 @@ impl Batch<'_> {
     }
 
     fn settle_group(&self) -> io::Result<()> {
-        let Some(cgroup) = &self.cgroup else { return Ok(()) };
-        fs::write(cgroup.join("cgroup.procs"), "0")?;
+        if self.cgroup.is_none() {
+            return Ok(());
+        }
+        let words = b"0";
+        let args = [GROUP as usize, words.as_ptr().expose_provenance(), words.len(), 0, 0, 0];
+        call(libc::SYS_write, args).map_err(io::Error::from_raw_os_error)?;
+        call(libc::SYS_close, [GROUP as usize, 0, 0, 0, 0, 0]).map_err(io::Error::from_raw_os_error)?;
         Ok(nix::sched::unshare(CloneFlags::CLONE_NEWCGROUP)?)
     }
 
@@ -219,6 +233,17 @@ impl Batch<'_> {
     }
 }
 
+/// Opens the list of a cgroup's processes as the descriptor [`GROUP`]: where the batch lives no path leads to it.
+fn open_group(cgroup: &Path) -> io::Result<()> {
+    let list = rustix::fs::open(cgroup.join("cgroup.procs"), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let kept = rustix::io::fcntl_dupfd_cloexec(&list, GROUP)?;
+    if kept.as_raw_fd() != GROUP {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    std::mem::forget(kept);
+    Ok(())
+}
+
 /// Ends a namespace by its first process, with everything that is in it; whether that works.
 fn end(init: Pid) -> bool {
     let Ok(descriptor) = rustix::process::pidfd_open(init, PidfdFlags::empty()) else { return false };
@@ -245,103 +270,4 @@ fn ended(descriptor: &OwnedFd, limit: Duration) -> bool {
         tv_nsec: i64::from(limit.subsec_nanos()),
     };
     poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&limit)).is_ok_and(|count| count > 0)
-}
-
-/// Enters namespaces of one's own; children are in a pid namespace of their own.
-pub fn isolate(rights: Rights) -> io::Result<()> {
-    let kinds = CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWNET;
-    if rights == Rights::User {
-        nix::sched::unshare(kinds | CloneFlags::CLONE_NEWUSER)?;
-        fs::write("/proc/self/setgroups", "deny")?;
-        fs::write("/proc/self/uid_map", "0 0 1")?;
-        fs::write("/proc/self/gid_map", "0 0 1")?;
-    } else {
-        nix::sched::unshare(kinds)?;
-    }
-    Ok(rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
-}
-
-/// Makes the folder the current one, on a file system of its own in some batches, with something of each kind in it.
-fn furnish(folder: &Path, dice: &mut Dice, rights: Rights) -> io::Result<()> {
-    let none = MountFlags::empty();
-    match dice.below(3) {
-        1 => {
-            let _ = rustix::mount::mount("fuzz", folder, "tmpfs", none, Some(c"size=4m,nr_inodes=500"));
-        }
-        2 if rights == Rights::Root => {
-            for name in ["lower", "upper", "work", "merged"] {
-                fs::create_dir(folder.join(name))?;
-            }
-            fs::write(folder.join("lower/a"), "below")?;
-            std::env::set_current_dir(folder)?;
-            let options = Some(c"lowerdir=lower,upperdir=upper,workdir=work");
-            rustix::mount::mount("overlay", "merged", "overlay", none, options)?;
-            std::env::set_current_dir("merged")?;
-        }
-        _ => {}
-    }
-    if !std::env::current_dir()?.starts_with(folder) {
-        std::env::set_current_dir(folder)?;
-    }
-    for name in ["d", "d/e", "u", "w", "g", "pts"] {
-        fs::create_dir(name)?;
-    }
-    fs::write("a", [0x61; 5000])?;
-    fs::write("b", [0; 70_000])?;
-    fs::write("d/a", "x")?;
-    fs::write("script", "#!/bin/true\n")?;
-    for name in ["script", "b", "."] {
-        fs::set_permissions(name, fs::Permissions::from_mode(0o777))?;
-    }
-    std::os::unix::fs::symlink("d/a", "l")?;
-    std::os::unix::fs::symlink("d", "l2")?;
-    std::os::unix::fs::symlink("loop", "loop")?;
-    let _ = rustix::fs::mknodat(CWD, "fifo", FileType::Fifo, Mode::RWXU | Mode::RWXG | Mode::RWXO, 0);
-    let _ =
-        rustix::fs::mknodat(CWD, "null", FileType::CharacterDevice, Mode::RWXU | Mode::RWXO, rustix::fs::makedev(1, 3));
-    let _ = rustix::mount::mount("pts", "pts", "devpts", none, Some(c"newinstance,ptmxmode=0666"));
-    Ok(())
-}
-
-/// Closes what there is and opens one descriptor of each kind, 0 to 21; they stay open. What cannot be had is the current folder.
-fn descriptors(init: Option<Pid>) -> io::Result<()> {
-    call(libc::SYS_close_range, [0, usize::MAX, 0, 0, 0, 0]).map_err(io::Error::from_raw_os_error)?;
-    let open = |path: &str, flags: OFlags| rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR);
-    let folder = || open(".", OFlags::RDONLY | OFlags::DIRECTORY);
-    let keep = |descriptor: rustix::io::Result<OwnedFd>| descriptor.or_else(|_| folder()).map(std::mem::forget);
-    keep(open("null", OFlags::RDWR))?;
-    keep(open("b", OFlags::RDWR))?;
-    keep(folder())?;
-    let (reader, writer) = rustix::pipe::pipe()?;
-    rustix::io::write(&writer, &[7; 100])?;
-    keep(Ok(reader))?;
-    keep(Ok(writer))?;
-    keep(open("a", OFlags::RDWR | OFlags::APPEND))?;
-    let terminal = open("pts/ptmx", OFlags::RDWR | OFlags::NOCTTY);
-    let unlocked = terminal.as_ref().is_ok_and(|terminal| rustix::pty::unlockpt(terminal).is_ok());
-    keep(terminal)?;
-    keep(if unlocked { open("pts/0", OFlags::RDWR | OFlags::NOCTTY) } else { folder() })?;
-    let pair = [0; 8];
-    let sockets = call(libc::SYS_socketpair, [1, 1, 0, pair.as_ptr().expose_provenance(), 0, 0]);
-    if sockets.is_err() {
-        keep(folder())?;
-        keep(folder())?;
-    }
-    keep(rustix::event::eventfd(3, rustix::event::EventfdFlags::NONBLOCK))?;
-    keep(rustix::event::epoll::create(rustix::event::epoll::CreateFlags::empty()))?;
-    keep(rustix::fs::memfd_create("m", rustix::fs::MemfdFlags::empty()))?;
-    keep(init.map_or_else(folder, |init| rustix::process::pidfd_open(init, PidfdFlags::empty())))?;
-    keep(open("/proc/self/ns/uts", OFlags::RDONLY))?;
-    keep(open("/proc/self/ns/mnt", OFlags::RDONLY))?;
-    keep(open("/proc/self/status", OFlags::RDONLY))?;
-    keep(open("d", OFlags::RDONLY | OFlags::DIRECTORY))?;
-    keep(open("fifo", OFlags::RDWR | OFlags::NONBLOCK))?;
-    keep(open("a", OFlags::PATH))?;
-    keep(open("g/cgroup.procs", OFlags::RDWR))?;
-    keep(open("/proc/self/oom_score_adj", OFlags::RDWR))?;
-    Ok(())
 }

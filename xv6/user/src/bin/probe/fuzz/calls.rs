@@ -10,7 +10,7 @@ use super::arguments::Kind::{
 };
 use super::values::{
     ADVICE, ARCH, AT, CAPABILITIES, CLOCKS, CLONE, CLONE_ARGS, EPOLL, FCNTL, FOLDERS, FSTYPES, FUTEX, HOW, IOCTLS,
-    LIMITS, MAP, MOUNT, OPEN, OPTIONS, PRCTL, PROT, PTRACE, XATTRS,
+    LIMITS, MAP, MOUNT, OPEN, OPTIONS, PRCTL, PROT, PTRACE, WAITID, XATTRS,
 };
 
 /// One system call.
@@ -99,7 +99,7 @@ const FILES: &[Row] = &[
     row(132, "utime", &[Path, Times]),
     row(133, "mknod", &[Path, Mode, Small]),
     row(137, "statfs", &[Path, Buffer]),
-    costly(155, "pivot_root", &[Path, Path]),
+    costly(155, "pivot_root", &[Name(FOLDERS), Name(FOLDERS)]),
     costly(161, "chroot", &[Path]),
     row(165, "mount", &[Name(FOLDERS), Name(FOLDERS), Name(FSTYPES), Pick(MOUNT), Name(OPTIONS)]),
     row(166, "umount2", &[Name(FOLDERS), Bits(15)]),
@@ -147,7 +147,7 @@ const DESCRIPTORS: &[Row] = &[
     row(23, "select", &[Small, Words, Words, Words, Times]),
     row(32, "dup", &[Fd]),
     row(33, "dup2", &[Fd, Fd]),
-    row(41, "socket", &[Small, Small, Small]),
+    row(41, "socket", &[Pick(&[0, 1, 2, 10, 16, 17, 99]), Pick(&[1, 2, 3, 5, 0x8_0801]), Small]),
     row(44, "sendto", &[Pick(&[8, 9]), Buffer, Length, Pick(&[0, 0x4000]), Pick(&[0, 0, 1]), Small]),
     row(45, "recvfrom", &[Pick(&[8, 9]), Buffer, Length, Pick(&[0]), Pick(&[0, 0, 1]), Words]),
     row(53, "socketpair", &[Pick(&[1]), Pick(&[1, 0x801, 0x8_0001]), Pick(&[0]), Buffer]),
@@ -218,10 +218,10 @@ const PROCESSES: &[Row] = &[
     row(204, "sched_getaffinity", &[Pid, Length, Buffer]),
     row(218, "set_tid_address", &[Buffer]),
     last(231, "exit_group", &[Small]),
-    costly(247, "waitid", &[Pick(&[0, 1, 2, 3, 4]), Pid, Buffer, Bits(0x100_000f), Buffer]),
+    costly(247, "waitid", &[Pick(&[0, 1, 2, 3, 4]), Pid, Buffer, Pick(WAITID), Buffer]),
     costly(272, "unshare", &[Bits(CLONE)]),
     row(273, "set_robust_list", &[Buffer, Pick(&[24])]),
-    costly(308, "setns", &[Fd, Bits(CLONE)]),
+    costly(308, "setns", &[Pick(&[13, 14, 15, 15, 2]), Pick(&[0, 0, 0x400_0000, 0x2_0000, 0x2000_0000, 0x2402_0000])]),
     row(309, "getcpu", &[Buffer, Buffer]),
     last(322, "execveat", &[DirFd, Program, Strings, Strings, Bits(AT)]),
     row(434, "pidfd_open", &[Pid, Bits(0x800)]),
@@ -248,7 +248,7 @@ const SIGNALS: &[Row] = &[
     row(230, "clock_nanosleep", &[Pick(CLOCKS), Bits(1), Times, Buffer]),
     costly(234, "tgkill", &[Pid, Pid, Signal]),
     costly(297, "rt_tgsigqueueinfo", &[Pid, Pid, Signal, Words]),
-    costly(424, "pidfd_send_signal", &[Fd, Signal, Words, Bits(7)]),
+    costly(424, "pidfd_send_signal", &[Pick(&[13, 13, 13, 2, 12]), Signal, Pick(&[0, 1, 64]), Pick(&[0, 0, 0, 1, 4])]),
 ];
 
 const SYSTEM: &[Row] = &[

@@ -1,7 +1,8 @@
 //! Wild system calls: every call of the kernel, with seeded random arguments, made by processes that may break. The kernel must stand.
 //!
-//! `batch.rs` has the namespaces and the watch over a batch's lives, `life.rs` a life, `arguments.rs` draws calls from the table in `calls.rs`
-//! with `values.rs`, `exceptions.rs` says what is not called. Key types: [`Plan`]; this file runs the batches, several at a time.
+//! `place.rs` has the folders of batches, `ground.rs` a batch's namespaces and files, `batch.rs` the watch over its lives, `life.rs` a life,
+//! `arguments.rs` draws calls from the table in `calls.rs` with `values.rs`, `exceptions.rs` says what is not called. Key types: [`Plan`]; this
+//! file runs the batches, several at a time.
 //!
 //! The calls of a batch depend on the seed and the batch's number only, so that `--seed S --from B --calls 1 --jobs 1` makes them again. The
 //! seed is told first, on standard output and in the kernel's log: a kernel that falls cannot tell it any more. What would reach further than a
@@ -12,12 +13,13 @@ mod batch;
 mod calls;
 mod dice;
 mod exceptions;
+mod ground;
 mod life;
+mod place;
 mod values;
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -27,9 +29,10 @@ use user::raw::expendable::{SharedWords, WildCall, sacrifice, shared_words};
 use user::raw::{Forked, fork};
 use user::{About, Failure, Out};
 
-use batch::{Batch, Ends, HUNG, Rights, UNPREPARED};
+use batch::{Batch, Ends, FULL, HUNG, Rights, UNPREPARED};
 pub use dice::Dice;
 use life::{Board, Trail};
+use place::Place;
 
 /// A line tells how far it came after so many calls.
 const PROGRESS: u64 = 500_000;
@@ -174,7 +177,7 @@ pub fn run(plan: &Plan, out: &mut Out) -> Result<u8, Failure> {
 /// What the caller may do, and so the lives.
 fn rights() -> Result<Vec<Rights>, Failure> {
     let may = |rights| -> Result<bool, Failure> {
-        let child = sacrifice(&mut || std::process::exit(i32::from(batch::isolate(rights).is_err()))).about("fork")?;
+        let child = sacrifice(&mut || std::process::exit(i32::from(ground::isolate(rights).is_err()))).about("fork")?;
         Ok(ended_well(child)? == Some(0))
     };
     let mut all = Vec::new();
@@ -208,13 +211,12 @@ fn job(plan: &Plan, rights: &[Rights], place: &Place, shared: Shared, out: &mut 
             return Ok(());
         }
         let number = plan.from + shared.next().fetch_add(1, Ordering::Relaxed);
-        let (folder, cgroup) = place.batch(number)?;
+        let (folder, cgroup) = place.names(number);
         let (seed, board, ends) = (plan.seed, shared.board, shared.ends());
         let batch = Batch { seed, number, rights, folder, cgroup, board, trail, ends };
-        let keeper = start(&batch)?;
-        match ended_well(keeper)? {
+        match keep(&batch, place)? {
             Some(0) => place.clear(&batch),
-            Some(UNPREPARED) => {
+            Some(UNPREPARED | FULL) => {
                 shared.unprepared().fetch_add(1, Ordering::Relaxed);
                 place.clear(&batch);
             }
@@ -233,16 +235,22 @@ fn job(plan: &Plan, rights: &[Rights], place: &Place, shared: Shared, out: &mut 
     }
 }
 
-/// Starts a batch's keeper. The lives of other batches may have taken all processes that there may be: they end.
-fn start(batch: &Batch<'_>) -> Result<Pid, Failure> {
+/// Makes a batch's place and runs its keeper, whose exit status it gives. The lives of other batches may have taken all processes that there
+/// may be: they end, and it is tried again.
+fn keep(batch: &Batch<'_>, place: &Place) -> Result<Option<i32>, Failure> {
     let start = Instant::now();
     loop {
-        match sacrifice(&mut || std::process::exit(batch.keep())) {
-            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) && start.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            born => return born.about("fork"),
+        place.make(batch)?;
+        let status = match sacrifice(&mut || std::process::exit(batch.keep())) {
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Some(FULL),
+            born => ended_well(born.about("fork")?)?,
+        };
+        if status != Some(FULL) || start.elapsed() > PATIENCE {
+            return Ok(status);
         }
+        place.clear(batch);
+        // Nothing tells of room for a process.
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -287,77 +295,6 @@ fn report(plan: &Plan, shared: Shared, time: Duration, out: &mut Out) -> Result<
         value(shared.hung())
     )?;
     Ok(())
-}
-
-/// Where batches have their folders and cgroups.
-struct Place {
-    folders: PathBuf,
-    cgroups: Option<PathBuf>,
-}
-
-impl Place {
-    /// A folder on the disk rather than in memory; cgroups too if the lives could reach those of others.
-    fn new(rights: &[Rights]) -> Result<Self, Failure> {
-        let name = format!("fuzz.{}", std::process::id());
-        let folders = Path::new("/var/tmp").join(&name);
-        fs::create_dir_all(&folders).about(&folders)?;
-        if !rights.contains(&Rights::Root) {
-            return Ok(Self { folders, cgroups: None });
-        }
-        let root = Path::new("/sys/fs/cgroup");
-        let group = root.join(&name);
-        let controllers = fs::read_to_string(root.join("cgroup.controllers")).about(root)?;
-        let enabled: Vec<String> = controllers.split_whitespace().map(|name| format!("+{name}")).collect();
-        fs::create_dir(&group).about(&group)?;
-        for above in [root, &group] {
-            fs::write(above.join("cgroup.subtree_control"), enabled.join(" ")).about(above)?;
-        }
-        Ok(Self { folders, cgroups: Some(group) })
-    }
-
-    /// A fresh folder and a fresh cgroup for one batch.
-    fn batch(&self, number: u64) -> Result<(PathBuf, Option<PathBuf>), Failure> {
-        let name = number.to_string();
-        let folder = self.folders.join(&name);
-        fs::create_dir(&folder).about(&folder)?;
-        let Some(group) = self.cgroups.as_ref().map(|groups| groups.join(&name)) else { return Ok((folder, None)) };
-        fs::create_dir(&group).about(&group)?;
-        for (file, limit) in [("memory.max", "48M"), ("pids.max", "100")] {
-            // A controller that the kernel has not got limits nothing.
-            if group.join(file).exists() {
-                fs::write(group.join(file), limit).about(group.join(file))?;
-            }
-        }
-        Ok((folder, Some(group)))
-    }
-
-    /// Removes what a batch has left.
-    fn clear(&self, batch: &Batch<'_>) {
-        if let Some(group) = &batch.cgroup {
-            // What cannot be removed now is told at the end.
-            let _ = remove_groups(group);
-        }
-        let _ = fs::remove_dir_all(&batch.folder);
-    }
-
-    /// Removes everything: nothing is in use any more.
-    fn remove(&self) -> Result<(), Failure> {
-        if let Some(groups) = &self.cgroups {
-            remove_groups(groups).about(groups)?;
-        }
-        fs::remove_dir_all(&self.folders).about(&self.folders)
-    }
-}
-
-/// Removes a cgroup and those below it, which have no processes any more.
-fn remove_groups(group: &Path) -> std::io::Result<()> {
-    for entry in fs::read_dir(group)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove_groups(&entry.path())?;
-        }
-    }
-    fs::remove_dir(group)
 }
 
 /// How far the wall clock was ahead of the one that nobody sets: calls may set it.

@@ -121,12 +121,14 @@ pub const PTRACE: &[usize] = &[
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 16, 17, 24, 31, 0x4200, 0x4201, 0x4202, 0x4203, 0x4204, 0x4205,
     0x4206, 0x4207, 0x4208, 0x4209, 0x420a, 0x420e,
 ];
+/// waitid(2): options, most of which do not wait.
+pub const WAITID: &[usize] = &[4, 5, 5, 5, 0x0100_0005, 0x4000_0005, 7, 15, 0];
 /// getrlimit(2): resources.
 pub const LIMITS: &[usize] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// Folders to mount on.
 pub const FOLDERS: &[&[u8]] = &[b"d\0", b"d/e\0", b"u\0", b"w\0", b".\0", b"l2\0", b"a\0", b"g\0"];
-/// File systems (`/proc/filesystems`).
+/// File systems (`/proc/filesystems`), but devtmpfs: there is one for all, so that a name removed in it is gone for every batch.
 pub const FSTYPES: &[&[u8]] = &[
     b"tmpfs\0",
     b"tmpfs\0",
@@ -135,7 +137,6 @@ pub const FSTYPES: &[&[u8]] = &[
     b"overlay\0",
     b"devpts\0",
     b"cgroup2\0",
-    b"devtmpfs\0",
     b"vfat\0",
     b"tarfs\0",
     b"xv6fs\0",
@@ -173,7 +174,7 @@ pub const XATTRS: &[&[u8]] = &[
 /// Programs; what is executed ends the caller's calls.
 pub const PROGRAMS: &[&[u8]] = &[b"/bin/true\0", b"a\0", b"d\0", b"l\0", b"script\0", b"\0", b"/nonexistent\0"];
 
-/// Paths in the process's own folder.
+/// Paths in the process's own root folder.
 pub const PATHS: &[&[u8]] = &[
     b"a\0",
     b"b\0",
