@@ -71,10 +71,11 @@ fn symlink(call: &mut Call<'_>, dirfd: i32, path: usize) -> Result<usize> {
 fn unlink(call: &mut Call<'_>, dirfd: i32, path: usize, flags: AtFlags) -> Result<usize> {
     let path = call.path(path)?;
     let ctx = call.walk_at(dirfd, &path)?;
+    let namespaces = call.task.ns();
     if flags.contains(AtFlags::REMOVEDIR) {
-        change::rmdir(&ctx, &path)?
+        change::rmdir(&ctx, &namespaces.mnt, &path)?
     } else {
-        change::unlink(&ctx, &path)?
+        change::unlink(&ctx, &namespaces.mnt, &path)?
     }
     Ok(0)
 }
@@ -108,7 +109,7 @@ fn rename(call: &mut Call<'_>, ends: [i32; 4], flags: usize) -> Result<usize> {
     };
     let (from, to) = (call.path(ends[1] as usize)?, call.path(ends[3] as usize)?);
     let (from_ctx, to_ctx) = (call.walk_at(ends[0], &from)?, call.walk_at(ends[2], &to)?);
-    change::rename(&from_ctx, &from, &to_ctx, &to, mode)?;
+    change::rename((&from_ctx, &from), (&to_ctx, &to), &call.task.ns().mnt, mode)?;
     Ok(0)
 }
 

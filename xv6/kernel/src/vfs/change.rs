@@ -5,8 +5,10 @@
 
 use super::dentry::Dentry;
 use super::inode::{Kind, NewNode, RenameMode};
+use super::namespace::MountNamespace;
 use super::path::Path;
 use super::perm::{self, May};
+use super::umount;
 use super::walk::{Parent, Walk, WalkFlags, lookup_parent};
 use crate::error::{Errno, Result};
 use crate::task::Cap;
@@ -72,8 +74,8 @@ fn check_victim(ctx: &Walk, parent: &Parent<'_>) -> Result<Arc<Dentry>> {
     Ok(victim)
 }
 
-/// unlink(2).
-pub fn unlink(ctx: &Walk, path: &[u8]) -> Result<()> {
+/// unlink(2). `EBUSY` if something is mounted on the file in `namespace`, the caller's; what others have mounted on it comes off.
+pub fn unlink(ctx: &Walk, namespace: &Arc<MountNamespace>, path: &[u8]) -> Result<()> {
     let parent = lookup_parent(ctx, path, WalkFlags::empty())?;
     if !parent.is_entry() {
         return Err(Errno::EISDIR.into());
@@ -83,13 +85,14 @@ pub fn unlink(ctx: &Walk, path: &[u8]) -> Result<()> {
         return Err(Errno::ENOTDIR.into());
     }
     drop(victim);
-    let result = parent.dir.dentry.unlink(&parent.name);
+    let result = parent.dir.dentry.unlink_for(&parent.name, Some(namespace));
+    let result = result.map(|gone| umount::take_off(&gone));
     crate::mm::sweep_orphans();
     result
 }
 
-/// rmdir(2).
-pub fn rmdir(ctx: &Walk, path: &[u8]) -> Result<()> {
+/// rmdir(2). `EBUSY` as for [`unlink`].
+pub fn rmdir(ctx: &Walk, namespace: &Arc<MountNamespace>, path: &[u8]) -> Result<()> {
     let parent = lookup_parent(ctx, path, WalkFlags::empty())?;
     match &*parent.name {
         b"" => return Err(Errno::EBUSY.into()),
@@ -101,7 +104,7 @@ pub fn rmdir(ctx: &Walk, path: &[u8]) -> Result<()> {
     if !victim.is_dir() {
         return Err(Errno::ENOTDIR.into());
     }
-    parent.dir.dentry.rmdir(&parent.name)
+    parent.dir.dentry.rmdir_for(&parent.name, Some(namespace)).map(|gone| umount::take_off(&gone))
 }
 
 /// link(2): a new name `path` for `old`.
@@ -121,8 +124,13 @@ pub fn link(ctx: &Walk, old: &Path, path: &[u8]) -> Result<()> {
     parent.dir.dentry.link(&parent.name, &old.dentry)
 }
 
-/// rename(2), renameat2(2). The two contexts differ in where relative paths start.
-pub fn rename(from_ctx: &Walk, from: &[u8], to_ctx: &Walk, to: &[u8], mode: RenameMode) -> Result<()> {
+/// rename(2), renameat2(2) of and to a path, each with the walk that it starts from. `EBUSY` as for [`unlink`].
+pub fn rename(
+    (from_ctx, from): (&Walk, &[u8]),
+    (to_ctx, to): (&Walk, &[u8]),
+    namespace: &Arc<MountNamespace>,
+    mode: RenameMode,
+) -> Result<()> {
     let from = lookup_parent(from_ctx, from, WalkFlags::empty())?;
     let to = lookup_parent(to_ctx, to, WalkFlags::empty())?;
     if !Arc::ptr_eq(&from.dir.mount, &to.dir.mount) {
@@ -148,7 +156,8 @@ pub fn rename(from_ctx: &Walk, from: &[u8], to_ctx: &Walk, to: &[u8], mode: Rena
         perm::may(moving.inode(), &from_ctx.cred, May::WRITE)?;
     }
     drop(moving);
-    let result = from.dir.dentry.rename(&from.name, &to.dir.dentry, &to.name, mode);
+    let result = from.dir.dentry.rename_for(&from.name, &to.dir.dentry, &to.name, mode, Some(namespace));
+    let result = result.map(|replaced| replaced.iter().for_each(umount::take_off));
     crate::mm::sweep_orphans();
     result
 }

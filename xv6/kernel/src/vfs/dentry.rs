@@ -10,7 +10,8 @@
 
 use super::census::{self, Counted};
 use super::inode::{InodeRef, Kind};
-use super::shrink;
+use super::namespace::MountNamespace;
+use super::{mountpoint, shrink};
 use crate::error::{Errno, Result};
 use crate::sync::{self, Mutex};
 use alloc::boxed::Box;
@@ -31,6 +32,10 @@ pub struct Tree {
     /// `FileSystem::is_volatile`.
     pub(super) volatile: bool,
 }
+
+/// The namespace whose mounts keep a name from being removed: the caller's (rmdir(2)). None for a layer of an overlay, which no process
+/// names: there every mount does.
+pub(super) type Keeper<'a> = Option<&'a Arc<MountNamespace>>;
 
 /// A name in a directory.
 pub struct Dentry {
@@ -250,14 +255,24 @@ impl Dentry {
         gone
     }
 
-    /// Marks a name that is about to be removed: `EBUSY` while something is mounted on it.
-    pub(super) fn kill(&self) -> Result<()> {
-        let mut place = self.place.lock();
-        if self.is_mountpoint() {
-            return Err(Errno::EBUSY.into());
+    /// `EBUSY` if `keeper` has mounted something on this name; for no keeper, if anybody has.
+    pub(super) fn check_unmounted(&self, keeper: Keeper<'_>) -> Result<()> {
+        let busy = self.is_mountpoint() && keeper.is_none_or(|namespace| mountpoint::is_in(self, namespace));
+        if busy { Err(Errno::EBUSY.into()) } else { Ok(()) }
+    }
+
+    /// Marks a name that is about to be removed, so that nothing more is mounted on it: `EBUSY` as [`Dentry::check_unmounted`].
+    pub(super) fn kill(&self, keeper: Keeper<'_>) -> Result<()> {
+        loop {
+            let seen = self.mounts.load(Ordering::Acquire);
+            self.check_unmounted(keeper)?;
+            let mut place = self.place.lock();
+            // A mount that came meanwhile may be the keeper's.
+            if self.mounts.load(Ordering::Acquire) == seen {
+                place.dead = true;
+                return Ok(());
+            }
         }
-        place.dead = true;
-        Ok(())
     }
 
     /// The removal failed: the name lives on.

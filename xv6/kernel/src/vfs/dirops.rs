@@ -6,7 +6,7 @@
 //! Locks: `Directory::change`, parent before child; between two directories first the tree's rename lock, then the ancestor,
 //! or the lower address.
 
-use super::dentry::Dentry;
+use super::dentry::{Dentry, Keeper};
 use super::inode::{InodeRef, Kind, NewNode, RenameMode};
 use crate::error::{Errno, Result};
 use crate::sync::MutexGuard;
@@ -32,33 +32,52 @@ impl Dentry {
 
     /// Removes an entry that is no directory: `EISDIR`, `ENOENT`, `EBUSY` (mounted upon).
     pub fn unlink(self: &Arc<Self>, name: &[u8]) -> Result<()> {
+        self.unlink_for(name, None).map(drop)
+    }
+
+    /// Removes an empty directory: `ENOTDIR`, `ENOENT`, `ENOTEMPTY`, `EBUSY` (mounted upon).
+    pub fn rmdir(self: &Arc<Self>, name: &[u8]) -> Result<()> {
+        self.rmdir_for(name, None).map(drop)
+    }
+
+    /// rename(2) from this directory to `new_dir` of the same file system instance.
+    pub fn rename(self: &Arc<Self>, name: &[u8], to: &Arc<Dentry>, new_name: &[u8], mode: RenameMode) -> Result<()> {
+        self.rename_for(name, to, new_name, mode, None).map(drop)
+    }
+
+    /// As [`Dentry::unlink`], where only the mounts of `keeper` keep a name. Returns what was removed, for the others to be taken off.
+    pub(super) fn unlink_for(self: &Arc<Self>, name: &[u8], keeper: Keeper<'_>) -> Result<Arc<Dentry>> {
         let _guard = self.dir()?.change.lock();
         let child = self.existing(name)?;
         if child.is_dir() {
             return Err(Errno::EISDIR.into());
         }
-        child.kill()?;
-        self.removed(&child, name, self.inode().unlink(name))
+        child.kill(keeper)?;
+        self.removed(&child, name, self.inode().unlink(name))?;
+        Ok(child)
     }
 
-    /// Removes an empty directory: `ENOTDIR`, `ENOENT`, `ENOTEMPTY`, `EBUSY` (mounted upon).
-    pub fn rmdir(self: &Arc<Self>, name: &[u8]) -> Result<()> {
+    /// As [`Dentry::unlink_for`], for an empty directory.
+    pub(super) fn rmdir_for(self: &Arc<Self>, name: &[u8], keeper: Keeper<'_>) -> Result<Arc<Dentry>> {
         let _guard = self.dir()?.change.lock();
         let child = self.existing(name)?;
         // Held so that nothing is created in it between the file system's look and the end.
-        let _inner = child.dir()?.change.lock();
-        child.kill()?;
-        self.removed(&child, name, self.inode().rmdir(name))
+        let inner = child.dir()?.change.lock();
+        child.kill(keeper)?;
+        self.removed(&child, name, self.inode().rmdir(name))?;
+        drop(inner);
+        Ok(child)
     }
 
-    /// rename(2) from this directory to `new_dir` of the same file system instance.
-    pub fn rename(
+    /// As [`Dentry::rename`], where only the mounts of `keeper` keep a name. Returns what was replaced.
+    pub(super) fn rename_for(
         self: &Arc<Self>,
         name: &[u8],
         new_dir: &Arc<Dentry>,
         new_name: &[u8],
         mode: RenameMode,
-    ) -> Result<()> {
+        keeper: Keeper<'_>,
+    ) -> Result<Option<Arc<Dentry>>> {
         let _shape = (!Arc::ptr_eq(self, new_dir)).then(|| self.tree().rename.lock());
         let _guards = lock_two(self, new_dir)?;
         let from = self.existing(name)?;
@@ -71,15 +90,14 @@ impl Dentry {
         }
         check_kinds(&from, &to, mode)?;
         if Arc::ptr_eq(&from, &to) || (!to.is_negative() && mode == RenameMode::Replace && same_inode(&from, &to)) {
-            return Ok(());
+            return Ok(None);
         }
-        if from.is_mountpoint() || to.is_mountpoint() {
-            return Err(Errno::EBUSY.into());
-        }
+        from.check_unmounted(keeper)?;
+        to.check_unmounted(keeper)?;
         let replaced = !to.is_negative() && mode != RenameMode::Exchange;
         let inner = if replaced && to.is_dir() { Some(to.dir()?.change.lock()) } else { None };
         if replaced {
-            to.kill()?;
+            to.kill(keeper)?;
         }
         if let Err(error) = self.inode().rename(name, new_dir.inode(), new_name, mode) {
             to.revive();
@@ -95,9 +113,9 @@ impl Dentry {
         new_dir.insert(from);
         if mode == RenameMode::Exchange {
             to.relocate(self.clone(), Arc::from(name));
-            self.insert(to);
+            self.insert(to.clone());
         }
-        Ok(())
+        Ok(replaced.then_some(to))
     }
 
     /// `EEXIST` if `name` exists, `ENOENT` if this directory itself was removed. The caller holds the lock.

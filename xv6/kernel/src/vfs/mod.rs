@@ -4,7 +4,7 @@
 //!   walk, open            a text becomes a Path, a Path an open File
 //!   change, attr, dirops  names come and go; attributes change
 //!   text                  who writes a program, who runs it
-//!   mount, namespace, mountcall   the tree of mounts, and the calls that change it
+//!   mount, mountpoint, namespace, mountcall   the tree of mounts, and the calls that change it
 //!   dentry, shrink        the cache of names
 //!   openfile, content, pipe, fifo, epoll, eventfd, anon   what a descriptor can name
 //!   fdtable, fscontext    what a process has
@@ -35,6 +35,7 @@ pub mod inode;
 mod mapped;
 pub mod mount;
 pub mod mountcall;
+mod mountpoint;
 pub mod namespace;
 pub mod open;
 pub mod openfile;

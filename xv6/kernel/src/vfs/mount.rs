@@ -10,6 +10,7 @@
 use super::Path;
 use super::census::{self, Counted};
 use super::dentry::Dentry;
+use super::mountpoint;
 use super::namespace::MountNamespace;
 use super::superblock::Superblock;
 use crate::error::{Errno, Result};
@@ -181,8 +182,14 @@ impl Mount {
         core::ptr::eq(self.place.lock().namespace.as_ptr(), Arc::as_ptr(namespace))
     }
 
-    pub(super) fn set_namespace(&self, namespace: Weak<MountNamespace>) {
-        let old = mem::replace(&mut self.place.lock().namespace, namespace);
+    pub(super) fn set_namespace(self: &Arc<Self>, namespace: Weak<MountNamespace>) {
+        let (old, point) = {
+            let mut place = self.place.lock();
+            (mem::replace(&mut place.namespace, namespace.clone()), place.point.clone())
+        };
+        if let Some(point) = point {
+            mountpoint::enter(&point, self.id, Arc::downgrade(self), namespace);
+        }
         drop(old);
     }
 
@@ -211,7 +218,13 @@ impl Mount {
     /// Hangs `self` on `point`, which carries no mount yet. The caller holds [`TOPOLOGY`] and has counted the mount.
     /// `ENOENT` if the directory was removed meanwhile.
     pub(super) fn attach(self: &Arc<Self>, point: &Path) -> Result<()> {
-        point.dentry.add_mount()?;
+        // Entered before it counts: whoever finds it counted finds whose it is. That is its parent's, which it may be told only later.
+        let namespace = point.mount.place.lock().namespace.clone();
+        mountpoint::enter(&point.dentry, self.id, Arc::downgrade(self), namespace);
+        if let Err(error) = point.dentry.add_mount() {
+            mountpoint::leave(&point.dentry, self.id);
+            return Err(error);
+        }
         {
             let mut place = self.place.lock();
             place.parent = Arc::downgrade(&point.mount);
@@ -232,6 +245,7 @@ impl Mount {
             let gone = parent.children.lock().remove(&key(&point));
             drop(gone);
         }
+        mountpoint::leave(&point, self.id);
         point.remove_mount();
     }
 }
@@ -240,6 +254,7 @@ impl Drop for Mount {
     /// Drops what hangs below in a loop: mounts may be stacked deeper than the kernel stack.
     fn drop(&mut self) {
         if let Some(point) = self.place.get_mut().point.take() {
+            mountpoint::leave(&point, self.id);
             point.remove_mount();
         }
         let mut left: Vec<Arc<Mount>> = mem::take(self.children.get_mut()).into_values().collect();

@@ -9,6 +9,7 @@ use super::Path;
 use super::fstype::{self, FsType};
 use super::mount::{Mount, MountFlags, TOPOLOGY};
 use super::namespace::{MountNamespace, copy_tree};
+use super::umount;
 use super::walk::{Walk, WalkFlags, walk};
 use crate::error::{Errno, Result};
 use crate::fs::nsfs;
@@ -211,8 +212,7 @@ fn move_mount(ctx: &Walk, namespace: &Arc<MountNamespace>, source: &[u8], target
     }
     from.mount.detach();
     if let Err(error) = from.mount.attach(&to) {
-        // The old place was in use by this mount, so it still exists.
-        from.mount.attach(&place)?;
+        umount::put_back(namespace, &from.mount, &place);
         return Err(error);
     }
     Ok(())

@@ -178,7 +178,10 @@ pub(super) fn copy_tree(top: &Arc<Mount>, root: &Arc<super::Dentry>, recursive: 
                 continue;
             }
             let copy = copy_one(&child, child.root.clone());
-            copy.attach(&Path { mount: new.clone(), dentry: point.dentry })?;
+            // What hangs on a name that is being removed is about to come off: the copy does without.
+            if copy.attach(&Path { mount: new.clone(), dentry: point.dentry }).is_err() {
+                continue;
+            }
             pairs.insert(child.id, copy.clone());
             left.push((child, copy));
         }

@@ -1,14 +1,15 @@
-//! umount2(2) and pivot_root(2).
+//! umount2(2), pivot_root(2), and what comes off because its mount point is removed.
 //!
 //! Locks: `mount::TOPOLOGY` around each change of the tree. What comes off is dropped after it is released, since that may write to a disk.
 
-use super::Path;
-use super::mount::{MountFlags, TOPOLOGY};
+use super::mount::{Mount, MountFlags, TOPOLOGY};
 use super::mountcall::check_admin;
 use super::namespace::{MountNamespace, take_apart};
 use super::walk::{Walk, WalkFlags, walk};
+use super::{Dentry, Path, mountpoint};
 use crate::error::{Errno, Result};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 bitflags::bitflags! {
     /// umount2(2)'s flags.
@@ -60,6 +61,33 @@ pub fn umount(ctx: &Walk, namespace: &Arc<MountNamespace>, path: &[u8], flags: u
     Ok(())
 }
 
+/// Takes off whatever is mounted on `gone`, whose name was removed, in every namespace (rmdir(2), mount_namespaces(7): else anybody could keep
+/// others' names from being removed, by a mount that they do not see).
+pub(super) fn take_off(gone: &Arc<Dentry>) {
+    if !gone.is_mountpoint() {
+        return;
+    }
+    let mut parts = Vec::new();
+    let guard = TOPOLOGY.lock();
+    for mount in mountpoint::on(gone) {
+        let namespace = mount.namespace();
+        if let Some(namespace) = &namespace {
+            namespace.disown(&mount);
+        }
+        mount.detach();
+        parts.push((take_apart(&mount), namespace));
+    }
+    drop(guard);
+    drop(parts);
+}
+
+/// Puts a mount of `namespace` back where it hung. If that place was removed meanwhile, nobody has the mount any more.
+pub(super) fn put_back(namespace: &MountNamespace, mount: &Arc<Mount>, place: &Path) {
+    if mount.attach(place).is_err() {
+        namespace.disown(mount);
+    }
+}
+
 /// pivot_root(2): the mount at `new_root` becomes the root of the caller's namespace, and the old root hangs on `put_old` below it.
 /// Returns the old root directory and the new one, for all who stand in the old to be moved.
 pub fn pivot_root(
@@ -97,15 +125,15 @@ pub fn pivot_root(
     new.mount.detach();
     root.mount.detach();
     if let Err(error) = root.mount.attach(&put) {
-        // `put_old` was removed meanwhile; both old places were in use by these mounts, so they still exist.
+        // `put_old` was removed meanwhile.
         if let Some(place) = &root_place {
-            root.mount.attach(place)?;
+            put_back(namespace, &root.mount, place);
         }
-        new.mount.attach(&new_place)?;
+        put_back(namespace, &new.mount, &new_place);
         return Err(error);
     }
     match &root_place {
-        Some(place) => new.mount.attach(place)?,
+        Some(place) => put_back(namespace, &new.mount, place),
         None => namespace.set_root(new.mount.clone()),
     }
     Ok((root, new))

@@ -8,7 +8,7 @@ mod walking;
 
 use super::content;
 use super::file::OpenFlags;
-use super::inode::Kind;
+use super::inode::{Kind, RenameMode};
 use super::mount::{Mount, MountFlags};
 use super::superblock::Superblock;
 use super::{File, MountNamespace, Path, Walk, WalkFlags, change, open, walk};
@@ -57,6 +57,24 @@ fn mkdir(ctx: &Walk, path: &str) -> Result<Path> {
 
 fn symlink(ctx: &Walk, target: &str, path: &str) -> Result<Path> {
     change::make(ctx, path.as_bytes(), Kind::Symlink, 0o777, 0, target.as_bytes())
+}
+
+/// The namespace that a walk's root belongs to; an empty one if it is no namespace's.
+fn namespace_of(ctx: &Walk) -> Arc<MountNamespace> {
+    let none = || MountNamespace::new(scratch_mount(), UserNamespace::initial().clone());
+    ctx.root.mount.namespace().unwrap_or_else(none)
+}
+
+fn unlink(ctx: &Walk, path: &[u8]) -> Result<()> {
+    change::unlink(ctx, &namespace_of(ctx), path)
+}
+
+fn rmdir(ctx: &Walk, path: &[u8]) -> Result<()> {
+    change::rmdir(ctx, &namespace_of(ctx), path)
+}
+
+fn rename(ctx: &Walk, from: &[u8], to: &[u8], mode: RenameMode) -> Result<()> {
+    change::rename((ctx, from), (ctx, to), &namespace_of(ctx), mode)
 }
 
 /// Creates or rewrites a file.

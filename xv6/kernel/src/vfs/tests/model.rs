@@ -1,8 +1,8 @@
 //! Random changes of names, against a model: a map from paths to kinds. What the walk finds must be what the model holds.
 
-use super::{mkdir, put, scratch_mount, walk_from};
+use super::{mkdir, put, rename, rmdir, scratch_mount, unlink, walk_from};
 use crate::vfs::inode::RenameMode;
-use crate::vfs::{Walk, WalkFlags, change, shrink, walk};
+use crate::vfs::{Walk, WalkFlags, shrink, walk};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -94,9 +94,9 @@ fn apply(ctx: &Walk, op: &Op) -> bool {
     match op {
         Op::Mkdir(path) => mkdir(ctx, path).is_ok(),
         Op::Put(path) => put(ctx, path, "x").is_ok(),
-        Op::Unlink(path) => change::unlink(ctx, path.as_bytes()).is_ok(),
-        Op::Rmdir(path) => change::rmdir(ctx, path.as_bytes()).is_ok(),
-        Op::Rename(from, to) => change::rename(ctx, from.as_bytes(), ctx, to.as_bytes(), RenameMode::Replace).is_ok(),
+        Op::Unlink(path) => unlink(ctx, path.as_bytes()).is_ok(),
+        Op::Rmdir(path) => rmdir(ctx, path.as_bytes()).is_ok(),
+        Op::Rename(from, to) => rename(ctx, from.as_bytes(), to.as_bytes(), RenameMode::Replace).is_ok(),
         Op::Shrink => shrink::shrink(1000) < usize::MAX,
     }
 }

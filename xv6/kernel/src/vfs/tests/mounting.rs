@@ -1,8 +1,9 @@
 //! The mount tree: crossing, stacking, binds, moves, unmounting, pivot_root, copies of namespaces.
 
-use super::{errno, find, mkdir, proxy, put, scratch_mount, walk_as_user, walk_from};
+use super::{errno, find, mkdir, proxy, put, rename, rmdir, scratch_mount, unlink, walk_as_user, walk_from};
 use crate::error::{Errno, Result};
 use crate::ns::UserNamespace;
+use crate::vfs::inode::RenameMode;
 use crate::vfs::mount::{Mount, MountFlags, TOPOLOGY};
 use crate::vfs::mountcall::{self, MsFlags, Request};
 use crate::vfs::namespace::{LIMIT, MountNamespace};
@@ -55,14 +56,14 @@ fn crossing_both_ways_and_stacking() {
     assert!(Arc::ptr_eq(&find(&ctx, "/a").expect("a").mount, &second));
     assert_eq!(find(&ctx, "/a/..").expect("up"), ctx.root);
     assert_eq!(namespace.count(), 3);
-    assert_eq!(errno(crate::vfs::change::rmdir(&ctx, b"/a")), Errno::EBUSY);
+    assert_eq!(errno(rmdir(&ctx, b"/a")), Errno::EBUSY);
     drop((first, second));
     umount(&namespace, &ctx, "/a", 0).expect("top");
     assert!(find(&ctx, "/a/in").is_ok());
     umount(&namespace, &ctx, "/a", 0).expect("bottom");
     assert_eq!(errno(umount(&namespace, &ctx, "/a", 0)), Errno::EINVAL);
     assert_eq!(namespace.count(), 1);
-    crate::vfs::change::rmdir(&ctx, b"/a").expect("free again");
+    rmdir(&ctx, b"/a").expect("free again");
 }
 
 #[test]
@@ -254,4 +255,43 @@ fn a_namespace_is_bounded() {
     assert_eq!(namespace.count(), LIMIT);
     drop(ctx);
     drop(namespace);
+}
+
+/// rmdir(2): `EBUSY` is for the caller's own mounts; others' come off, with what hangs on them, and their namespace counts them no more.
+#[test]
+fn a_mount_of_another_namespace_keeps_no_name() {
+    let (namespace, ctx, _alone) = world();
+    put(&ctx, "/file", "x").expect("file");
+    let fs = FsContext::new(ctx.root.clone());
+    let copy = namespace.copy(&fs, UserNamespace::initial().clone()).expect("copy");
+    let inner = walk_from(&fs.root());
+    let mut mounts = Vec::new();
+    for at in ["/a", "/a/below", "/b", "/b"] {
+        if at == "/a/below" {
+            mkdir(&inner, at).expect("below");
+        }
+        mounts.push(Arc::downgrade(&mount(&copy, &inner, at).expect("mount")));
+    }
+    let bind = |at: &str, from: &str| {
+        let from = find(&inner, from).expect("there");
+        let (tree, _) = crate::vfs::namespace::copy_tree(&from.mount, &from.dentry, false).expect("copy");
+        attach(&copy, &tree, find(&inner, at).expect("there")).expect("bind");
+    };
+    bind("/file", "/file");
+    assert_eq!(copy.count(), 6);
+    assert_eq!(errno(rmdir(&inner, b"/a")), Errno::EBUSY);
+    assert_eq!(errno(unlink(&inner, b"/file")), Errno::EBUSY);
+    assert_eq!(errno(rename(&inner, b"/a", b"/c", RenameMode::Replace)), Errno::EBUSY);
+    assert_eq!(errno(rename(&inner, b"/a", b"/b", RenameMode::Replace)), Errno::EBUSY);
+    rename(&ctx, b"/b", b"/c", RenameMode::Replace).expect("what moves keeps its mounts");
+    assert!(Arc::ptr_eq(&find(&inner, "/c").expect("c").mount, &mounts[3].upgrade().expect("the top")));
+    rmdir(&ctx, b"/a").expect("not mounted here");
+    assert!(mounts[0].upgrade().is_none() && mounts[1].upgrade().is_none());
+    assert_eq!((copy.count(), errno(find(&inner, "/a"))), (4, Errno::ENOENT));
+    unlink(&ctx, b"/file").expect("not mounted here");
+    mkdir(&ctx, "/d").expect("d");
+    rename(&ctx, b"/d", b"/c", RenameMode::Replace).expect("replaces a mount point of others");
+    assert_eq!(copy.count(), 1);
+    assert!(mounts.iter().all(|mount| mount.upgrade().is_none()));
+    assert!(find(&inner, "/c").expect("c").mount.is_in(&copy));
 }

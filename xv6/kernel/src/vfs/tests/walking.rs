@@ -1,6 +1,8 @@
 //! The path walk: links, `..`, slashes, permissions, open flags.
 
-use super::{errno, find, mkdir, open_with, put, scratch_mount, symlink, walk_as_user, walk_from};
+use super::{
+    errno, find, mkdir, open_with, put, rename, rmdir, scratch_mount, symlink, unlink, walk_as_user, walk_from,
+};
 use crate::error::Errno;
 use crate::mm::ReadBuf;
 use crate::vfs::file::OpenFlags;
@@ -112,30 +114,30 @@ fn names_come_and_go() {
     assert_eq!(errno(mkdir(&ctx, "/a")), Errno::EEXIST);
     assert_eq!(errno(mkdir(&ctx, "/")), Errno::EEXIST);
     assert_eq!(errno(mkdir(&ctx, "/x/y")), Errno::ENOENT);
-    assert_eq!(errno(change::unlink(&ctx, b"/a")), Errno::EISDIR);
-    assert_eq!(errno(change::unlink(&ctx, b"/a/b/file/")), Errno::ENOTDIR);
-    assert_eq!(errno(change::rmdir(&ctx, b"/a")), Errno::ENOTEMPTY);
-    assert_eq!(errno(change::rmdir(&ctx, b"/a/.")), Errno::EINVAL);
-    assert_eq!(errno(change::rmdir(&ctx, b"/abs")), Errno::ENOTDIR);
-    assert_eq!(errno(change::rename(&ctx, b"/a", &ctx, b"/a/b/c", RenameMode::Replace)), Errno::EINVAL);
+    assert_eq!(errno(unlink(&ctx, b"/a")), Errno::EISDIR);
+    assert_eq!(errno(unlink(&ctx, b"/a/b/file/")), Errno::ENOTDIR);
+    assert_eq!(errno(rmdir(&ctx, b"/a")), Errno::ENOTEMPTY);
+    assert_eq!(errno(rmdir(&ctx, b"/a/.")), Errno::EINVAL);
+    assert_eq!(errno(rmdir(&ctx, b"/abs")), Errno::ENOTDIR);
+    assert_eq!(errno(rename(&ctx, b"/a", b"/a/b/c", RenameMode::Replace)), Errno::EINVAL);
     mkdir(&ctx, "/e").expect("e");
-    assert_eq!(errno(change::rename(&ctx, b"/abs", &ctx, b"/e", RenameMode::Replace)), Errno::EISDIR);
-    assert_eq!(errno(change::rename(&ctx, b"/a/b/file", &ctx, b"/a", RenameMode::Replace)), Errno::ENOTEMPTY);
-    assert_eq!(errno(change::rename(&ctx, b"/a", &ctx, b"/abs", RenameMode::NoReplace)), Errno::EEXIST);
+    assert_eq!(errno(rename(&ctx, b"/abs", b"/e", RenameMode::Replace)), Errno::EISDIR);
+    assert_eq!(errno(rename(&ctx, b"/a/b/file", b"/a", RenameMode::Replace)), Errno::ENOTEMPTY);
+    assert_eq!(errno(rename(&ctx, b"/a", b"/abs", RenameMode::NoReplace)), Errno::EEXIST);
     let old = find(&ctx, "/a/b/file").expect("file");
     change::link(&ctx, &old, b"/hard").expect("link");
     assert_eq!(old.inode().attr().expect("attr").nlink, 2);
-    change::unlink(&ctx, b"/a/b/file").expect("unlink");
+    unlink(&ctx, b"/a/b/file").expect("unlink");
     assert!(old.dentry.is_dead());
     assert_eq!(errno(find(&ctx, "/a/b/file")), Errno::ENOENT);
     assert!(find(&ctx, "/hard").is_ok());
-    change::rename(&ctx, b"/hard", &ctx, b"/a/b/file", RenameMode::Replace).expect("back");
+    rename(&ctx, b"/hard", b"/a/b/file", RenameMode::Replace).expect("back");
     assert!(find(&ctx, "/abs").is_ok());
     mkdir(&ctx, "/c").expect("c");
-    change::rename(&ctx, b"/a", &ctx, b"/c", RenameMode::Exchange).expect("exchange");
+    rename(&ctx, b"/a", b"/c", RenameMode::Exchange).expect("exchange");
     assert!(find(&ctx, "/c/b/file").is_ok());
     let inside = find(&ctx, "/a").expect("the former c");
-    change::rmdir(&ctx, b"/a").expect("rmdir");
+    rmdir(&ctx, b"/a").expect("rmdir");
     let gone = Walk { start: inside, ..walk_from(&ctx.root) };
     assert_eq!(errno(mkdir(&gone, "x")), Errno::ENOENT);
 }
@@ -148,18 +150,18 @@ fn permissions() {
     secret.inode().set_attr(&SetAttr { mode: Some(0o700), ..SetAttr::default() }).expect("chmod");
     assert_eq!(errno(find(&user, "/a/b/file")), Errno::EACCES);
     assert_eq!(errno(mkdir(&user, "/a/mine")), Errno::EACCES);
-    assert_eq!(errno(change::unlink(&user, b"/a/rel")), Errno::EACCES);
+    assert_eq!(errno(unlink(&user, b"/a/rel")), Errno::EACCES);
     // The root is 1777: anybody creates, owners remove.
     put(&user, "/mine", "x").expect("mine");
-    assert_eq!(errno(change::unlink(&user, b"/abs")), Errno::EPERM);
-    assert_eq!(errno(change::rename(&user, b"/mine", &user, b"/abs", RenameMode::Replace)), Errno::EPERM);
+    assert_eq!(errno(unlink(&user, b"/abs")), Errno::EPERM);
+    assert_eq!(errno(rename(&user, b"/mine", b"/abs", RenameMode::Replace)), Errno::EPERM);
     let mine = find(&user, "/mine").expect("mine");
     assert_eq!(errno(attr::chown(&mine, &user.cred, Some(0), None)), Errno::EPERM);
     attr::chmod(&mine, &user.cred, 0o4755).expect("chmod");
     attr::set_size(&mine, &user.cred, 0).expect("truncate");
     assert_eq!(mine.inode().attr().expect("attr").mode, 0o755, "a write takes the set-user-ID bit");
     assert_eq!(errno(attr::chmod(&find(&ctx, "/a").expect("a"), &user.cred, 0o777)), Errno::EPERM);
-    change::unlink(&user, b"/mine").expect("unlink");
+    unlink(&user, b"/mine").expect("unlink");
 }
 
 #[test]

@@ -5,10 +5,13 @@ use libc::{
     CLONE_NEWUTS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VM, O_RDONLY, O_RDWR, SIGCHLD, SIGKILL, SIGTERM, SIGUSR1,
 };
 
+use crate::areas::mounts::{count, mount};
 use crate::child::{Ended, Gate, end, exit, part, reap, sleeper, spawn};
 use crate::line::{Hex, Line};
 use crate::runner::{Area, admin, plain};
-use crate::sys::{Answer, close, content, file, getpid, kill, mkdir, must, open, read, sys, text};
+use crate::sys::{
+    Answer, close, content, file, getpid, kill, mkdir, must, open, read, rename, rmdir, stat, sys, text, unlink,
+};
 
 /// `NS_GET_USERNS`, `NS_GET_PARENT`, `NS_GET_NSTYPE`, `NS_GET_OWNER_UID`, ioctl_nsfs(2).
 pub(super) const NS: [u32; 4] = [0xb701, 0xb702, 0xb703, 0xb704];
@@ -228,6 +231,36 @@ pub const AREA: Area = Area {
             t.put(content(c"/proc/sys/kernel/hostname"));
             end(child);
             t.is("ended", sys!(SYS_setns, fd, CLONE_NEWUTS));
+        }),
+        admin("others_mount_points", |t| {
+            for name in [c"a", c"b", c"c", c"d", c"e"] {
+                must(mkdir(name));
+            }
+            for name in [c"f", c"g"] {
+                file(name, "");
+            }
+            let (mounted, looked) = (Gate::new(), Gate::new());
+            let child = spawn(|| {
+                must(sys!(SYS_unshare, CLONE_NEWNS));
+                for name in [c"a", c"b", c"c", c"e"] {
+                    must(mount(c"t", name, c"tmpfs", 0, c""));
+                }
+                must(mkdir(c"a/in"));
+                must(mount(c"t", c"a/in", c"tmpfs", 0, c""));
+                must(mount(c"g", c"f", c"", libc::MS_BIND, c""));
+                let mut line = Line::new();
+                line.is("own", [rmdir(c"a"), rename(c"b", c"x"), rename(c"d", c"c"), unlink(c"f")]);
+                mounted.open();
+                looked.wait();
+                line.is("left", ["/a", "/b", "/c", "/e", "/f", "/moved"].map(count));
+                line.put([stat(c"a").map(drop), rmdir(c"moved")]);
+                0
+            });
+            mounted.wait();
+            t.is("others", [rmdir(c"a"), rename(c"b", c"moved"), rename(c"d", c"c"), unlink(c"f")]);
+            t.put(sys!(SYS_renameat2, crate::sys::CWD, c"e", crate::sys::CWD, c"c", 2));
+            looked.open();
+            t.put(reap(child));
         }),
         admin("mount_namespace_moves_the_root", |t| {
             let fd = must(open(c"/proc/self/ns/mnt", O_RDONLY));
