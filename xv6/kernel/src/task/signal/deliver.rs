@@ -4,12 +4,14 @@
 //! copy to the user stack.
 
 use super::action::{SA_NODEFER, SA_RESETHAND, SA_RESTART};
-use super::{DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigInfo, SigSet, Signal, frame, send, set_blocked, stop};
+use super::{
+    DefaultAction, SIG_DFL, SIG_IGN, SigAction, SigInfo, SigSet, Signal, fatal_signal_pending, frame, send,
+    set_blocked, stop,
+};
 use crate::error::Errno;
 use crate::task::thread::WORK_SIGNAL;
 use crate::task::{Task, ptrace};
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
 use hal::user::UserContext;
 
 /// What the thread does next.
@@ -26,7 +28,7 @@ pub(in crate::task) fn handle_pending(task: &Arc<Task>, user: &mut UserContext) 
     loop {
         // Cleared before looking: what arrives later sets it again.
         task.clear_work(WORK_SIGNAL);
-        if task.process.exiting.load(Ordering::Acquire) {
+        if fatal_signal_pending(task) {
             return Outcome::Exit;
         }
         let traced = task.is_traced();
@@ -45,7 +47,7 @@ pub(in crate::task) fn handle_pending(task: &Arc<Task>, user: &mut UserContext) 
         let Some(info) = take(task) else { break };
         let info = if traced { ptrace::signalled(task, user, info) } else { Some(info) };
         let Some(info) = info else { continue };
-        if task.process.exiting.load(Ordering::Acquire) {
+        if fatal_signal_pending(task) {
             return Outcome::Exit;
         }
         let signal = info.signal;

@@ -41,6 +41,7 @@ pub use wait::{action, change_alt_stack, has_deliverable, set_action, wait_for};
 use super::thread::WORK_SIGNAL;
 use super::{Process, Task};
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 
 /// What one thread blocks and has pending.
 #[derive(Default)]
@@ -108,9 +109,9 @@ pub fn signal_pending(task: &Task) -> bool {
     task.work_is(WORK_SIGNAL)
 }
 
-/// Whether `task` is about to die: a sleep that only death may end looks at this.
+/// Whether `task` is about to die, with its process or alone (another thread's execve(2)): a sleep that only death may end looks at this.
 pub fn fatal_signal_pending(task: &Task) -> bool {
-    task.process.exiting.load(core::sync::atomic::Ordering::Acquire)
+    task.exiting.load(Ordering::Acquire) || task.process.exiting.load(Ordering::Acquire)
 }
 
 /// Whether the thread blocks or ignores `signal`: a background process may then write to its terminal (termios(3), `TOSTOP`).

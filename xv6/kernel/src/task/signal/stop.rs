@@ -60,12 +60,15 @@ pub(in crate::task) fn come_to_rest(process: &Arc<Process>) -> Option<u64> {
     Some(stop)
 }
 
-/// Rests until the process is continued or ends, or somebody traces the thread.
+/// Rests until the process is continued or the thread is to end, or somebody traces it.
 pub(super) fn rest(task: &Arc<Task>) {
     let process = &task.process;
     let Some(stop) = come_to_rest(process) else { return };
     task.entity.stopped.store(true, Ordering::Relaxed);
     let still = || {
+        if super::fatal_signal_pending(task) {
+            return false;
+        }
         let signals = process.signals.lock();
         signals.stopped.is_some() && signals.stops == stop && !task.is_traced()
     };

@@ -243,20 +243,26 @@ pub const AREA: Area = Area {
             });
         }),
         plain("threads_end", |t| {
-            t.put(end_of(|| {
-                std::thread::spawn(|| {
-                    loop {
-                        let _ = sys!(SYS_pause);
-                    }
-                });
-                sys!(
-                    SYS_execve,
-                    PROGRAM,
-                    &[c"prog".as_ptr().expose_provenance(), c"--helper".as_ptr().expose_provenance(), 0],
-                    &[0usize]
-                )
-                .map_or_else(|errno| errno.0, |_| 0)
-            }));
+            // Often: the other thread may be anywhere on its way to its pause.
+            let ends = (0..50).map(|_| {
+                end_of(|| {
+                    std::thread::spawn(|| {
+                        loop {
+                            let _ = sys!(SYS_pause);
+                        }
+                    });
+                    sys!(
+                        SYS_execve,
+                        PROGRAM,
+                        &[c"prog".as_ptr().expose_provenance(), c"--helper".as_ptr().expose_provenance(), 0],
+                        &[0usize]
+                    )
+                    .map_or_else(|errno| errno.0, |_| 0)
+                })
+            });
+            let mut ends: Vec<_> = ends.collect();
+            ends.dedup();
+            ends.into_iter().for_each(|end| t.put(end));
         }),
         plain("pid_stays", |t| {
             let (r, w) = must(crate::sys::pipe(0));
