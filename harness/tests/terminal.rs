@@ -15,6 +15,16 @@ fn a_container_has_a_terminal_only_when_asked() {
     assert_eq!(text(look), "in\nout\nlooked\n", "the control: the shell's own");
     assert_eq!(text(&format!("conductor run sample {look}")), "looked\n");
     assert_eq!(text(&format!("conductor run -t sample {look}")), "in\nout\nlooked\n");
+    // Its name is that in the container's own /dev/pts, where there is no other; /dev/console is the same terminal (as under Docker).
+    let names =
+        "sh -c 'tty; ls -1 /dev/pts; tty < /dev/console; ls -l /dev/console | cut -c1-10; echo to-it > /dev/tty'";
+    let seen = "/dev/pts/0\n0\nptmx\n/dev/console\ncrw--w----\nto-it\n";
+    assert_eq!(text(&format!("conductor run -t sample {names}")), seen);
+    let pid = text("conductor run -d --name named sample sleep 1000; conductor ps -q");
+    assert!(!pid.is_empty(), "it runs");
+    assert_eq!(text("conductor exec -t named -- sh -c 'tty; ls -1 /dev/pts'"), "/dev/pts/0\n0\nptmx\n");
+    assert_eq!(text("conductor exec named ls -1 /dev/pts; ls -1 /dev/pts"), "ptmx\nptmx\n", "they go with their users");
+    assert_eq!(text("conductor stop -t 0 named"), "");
     // A container may make a file of that name in its own /dev; what counts is what the console shows.
     let speak = "sh -c 'echo spoken > /dev/console'";
     assert_eq!(text(speak), "spoken\n", "the control speaks on it");

@@ -39,6 +39,7 @@ fn programs_say_what_they_see() {
             total 0
             drwxr-xr-x    2 root     root             0
             drwxr-xr-x    4 root     root           280
+            crw--w----    1 root     root      136,   0
             crw-rw-rw-    1 root     root        5,   2
 
             /etc:

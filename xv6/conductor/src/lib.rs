@@ -23,6 +23,7 @@ pub mod monitor;
 pub mod names;
 pub mod plan;
 pub mod process;
+pub mod pty;
 pub mod recovery;
 pub mod registry;
 pub mod relay;

@@ -5,14 +5,14 @@
 
 use crate::error::{Context, Failure, Result};
 use crate::plan::{Place, Plan};
+use crate::pty::{self, Request};
 use crate::relay::{self, Streams};
-use crate::{process, stage, terminal};
+use crate::{process, stage};
 use ::user::raw::{Forked, fork};
 use nix::sched::CloneFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{Pid, WaitOptions, WaitStatus};
-use rustix::pty::OpenptFlags;
 use rustix::thread::ThreadNameSpaceType;
 use std::fs::File;
 use std::io::Read;
@@ -36,7 +36,7 @@ pub struct Started {
 }
 
 /// Starts what `plan` says. When this returns, the command runs; otherwise the failure says why and nothing is left of it.
-pub fn start(mut plan: Plan, wishes: Wishes) -> Result<Started> {
+pub fn start(plan: Plan, wishes: Wishes) -> Result<Started> {
     match &plan.place {
         Place::New(_) => nix::sched::unshare(CloneFlags::CLONE_NEWPID).context("making a pid namespace")?,
         Place::Running { init } => {
@@ -45,20 +45,26 @@ pub fn start(mut plan: Plan, wishes: Wishes) -> Result<Started> {
                 .context("entering the pid namespace")?;
         }
     }
-    let (stdio, streams) = if plan.command.tty {
-        let (stdio, streams, name) = terminal_stdio()?;
-        plan.terminal = Some(name);
-        (stdio, streams)
+    let (ends, mut streams, terminal) = if plan.command.tty {
+        let (request, answer) = pty::pair()?;
+        (Ends::Terminal(request), Streams::default(), Some(answer))
     } else {
-        pipe_stdio(wishes)?
+        let (stdio, streams) = pipe_stdio(wishes)?;
+        (Ends::Pipes(stdio), streams, None)
     };
     let (mut report, report_in) = std::io::pipe().context("making a pipe")?;
     let child = match fork().context("starting a process")? {
-        Forked::Child => stage::run(&plan, &stdio, report_in),
+        Forked::Child => {
+            drop(terminal);
+            stage::run(&plan, ends, report_in)
+        }
         Forked::Parent(child) => child,
     };
-    drop((stdio, report_in));
+    drop((ends, report_in));
     let pidfd = process::pidfd(child.as_raw_nonzero().get().unsigned_abs())?;
+    if let Some(terminal) = terminal {
+        streams.terminal = terminal.give(child)?;
+    }
     let mut text = String::new();
     report.read_to_string(&mut text).context("the stage's report")?;
     if !text.is_empty() {
@@ -76,6 +82,14 @@ fn wait(child: Pid) -> Result<WaitStatus> {
             Err(error) => return Err(error).context("waiting for the container"),
         }
     }
+}
+
+/// What becomes the process's standard input, output and error.
+pub enum Ends {
+    /// Pipes.
+    Pipes(Stdio),
+    /// A terminal, once the container has one.
+    Terminal(Request),
 }
 
 /// The process's ends of its standard input, output and error.
@@ -107,34 +121,12 @@ fn pipe_stdio(wishes: Wishes) -> Result<(Stdio, Streams)> {
     Ok((Stdio { input, output: output.into(), error: error.into() }, streams))
 }
 
-/// A new terminal for all three, and its path.
-fn terminal_stdio() -> Result<(Stdio, Streams, String)> {
-    let (master, slave, name) = open_terminal()?;
-    let copy = || slave.try_clone().context("the terminal");
-    let stdio = Stdio { input: copy()?, output: copy()?, error: slave };
-    Ok((stdio, Streams { terminal: Some(master), ..Streams::default() }, name))
-}
-
 /// The failure behind a report `STATUS MESSAGE`.
 pub fn parse_report(text: &str) -> Failure {
     match text.trim_end().split_once(' ').and_then(|(status, message)| Some((status.parse().ok()?, message))) {
         Some((status, message)) => Failure::with_status(status, message),
         None => Failure::new("the container's first process ended before it could start the command"),
     }
-}
-
-/// A new terminal: (master, slave, the slave's path).
-fn open_terminal() -> Result<(OwnedFd, OwnedFd, String)> {
-    let what = "opening a terminal";
-    let master = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).context(what)?;
-    rustix::pty::unlockpt(&master).context(what)?;
-    let name = rustix::pty::ptsname(&master, Vec::new()).context(what)?.to_string_lossy().into_owned();
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let slave = rustix::fs::open(&name, flags, Mode::empty()).context(&name)?;
-    if let Some(size) = terminal::size() {
-        rustix::termios::tcsetwinsize(&master, size).context(what)?;
-    }
-    Ok((master, slave, name))
 }
 
 impl Started {

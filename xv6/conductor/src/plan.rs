@@ -160,8 +160,6 @@ pub struct Plan {
     pub place: Place,
     /// The process to become.
     pub command: Command,
-    /// The terminal that is its stdio, a path on the host (`/dev/pts/N`), if it has one.
-    pub terminal: Option<String>,
 }
 
 #[cfg(test)]

@@ -42,13 +42,13 @@ const LINKS: [(&str, &str); 5] = [
 ];
 
 /// Builds the root in the calling process's mount namespace, which must be its own by now, and moves into it.
-pub fn enter(config: &Config, terminal: Option<&str>) -> Result<()> {
+pub fn enter(config: &Config) -> Result<()> {
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .context("making mounts private")?;
     mount_overlay(config)?;
     rustix::process::chdir(store::ROOTFS).context(store::ROOTFS)?;
     mount_proc()?;
-    mount_dev(terminal)?;
+    mount_dev()?;
     mount_sys()?;
     if config.read_only {
         remount_read_only(".", MountFlags::empty())?;
@@ -97,7 +97,7 @@ fn mount_proc() -> Result<()> {
     Ok(())
 }
 
-fn mount_dev(terminal: Option<&str>) -> Result<()> {
+fn mount_dev() -> Result<()> {
     mount("tmpfs", "dev", MountFlags::NOSUID, "mode=755,size=64k")?;
     let inherited = rustix::process::umask(Mode::empty());
     for (path, major, minor) in DEVICES {
@@ -113,12 +113,14 @@ fn mount_dev(terminal: Option<&str>) -> Result<()> {
     mount("devpts", "dev/pts", quiet, "newinstance,ptmxmode=0666,mode=0620")?;
     make_folder("dev/shm")?;
     mount("tmpfs", "dev/shm", quiet | MountFlags::NODEV, "mode=1777,size=64m")?;
-    if let Some(terminal) = terminal {
-        let console = "dev/console";
-        std::fs::File::create(console).context(console)?;
-        rustix::mount::mount_bind(terminal, console).context(console)?;
-    }
     Ok(())
+}
+
+/// Makes the container's own `terminal` its `/dev/console`, too. In the new root.
+pub fn bind_console(terminal: &str) -> Result<()> {
+    let console = "/dev/console";
+    std::fs::File::create(console).context(console)?;
+    rustix::mount::mount_bind(terminal, console).context(console)
 }
 
 fn mount_sys() -> Result<()> {

@@ -5,7 +5,7 @@
 //!   unshare/setns of the pid namespace
 //!   fork -------------------------------->  take the stdio
 //!                                           join the cgroup            (so that everything after is charged)
-//!                                           own session, namespaces, root, host name, terminal
+//!                                           own session, namespaces, root, host name, terminal (see `pty`)
 //!                                           user, capabilities, directory
 //!   read the report: empty, at end of file  execve                     (the report closes by itself)
 //!   read the report: "STATUS MESSAGE"       or: report and end
@@ -13,7 +13,7 @@
 //! The report is a pipe that closes on exec, as every descriptor here does but the stdio.
 
 use crate::error::{Context, Failure, NOT_EXECUTABLE, NOT_FOUND, Result, reason};
-use crate::monitor::Stdio;
+use crate::monitor::Ends;
 use crate::plan::{Command, DEFAULT_PATH, Place, Plan};
 use crate::{capabilities, cgroup, process, rootfs, user};
 use nix::sched::CloneFlags;
@@ -27,17 +27,23 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 /// Does what `plan` says and becomes its command. A failure goes to `report`.
-pub fn run(plan: &Plan, stdio: &Stdio, mut report: PipeWriter) -> ! {
-    let Err(failure) = become_command(plan, stdio);
+pub fn run(plan: &Plan, ends: Ends, mut report: PipeWriter) -> ! {
+    let Err(failure) = become_command(plan, ends);
     // A parent that is gone needs no report.
     let _ = write!(report, "{} {}", failure.status, failure.message);
     std::process::exit(i32::from(failure.status))
 }
 
-fn become_command(plan: &Plan, stdio: &Stdio) -> Result<Infallible> {
-    dup2_stdin(&stdio.input).context("standard input")?;
-    dup2_stdout(&stdio.output).context("standard output")?;
-    dup2_stderr(&stdio.error).context("standard error")?;
+fn become_command(plan: &Plan, ends: Ends) -> Result<Infallible> {
+    let terminal = match ends {
+        Ends::Terminal(request) => Some(request),
+        Ends::Pipes(stdio) => {
+            dup2_stdin(&stdio.input).context("standard input")?;
+            dup2_stdout(&stdio.output).context("standard output")?;
+            dup2_stderr(&stdio.error).context("standard error")?;
+            None
+        }
+    };
     cgroup::join(&plan.id)?;
     rustix::process::setsid().context("setsid")?;
     match &plan.place {
@@ -49,7 +55,7 @@ fn become_command(plan: &Plan, stdio: &Stdio) -> Result<Infallible> {
                 | CloneFlags::CLONE_NEWCGROUP;
             nix::sched::unshare(all).context("making namespaces")?;
             rustix::system::sethostname(config.hostname.as_bytes()).context("setting the host name")?;
-            rootfs::enter(config, plan.terminal.as_deref())?;
+            rootfs::enter(config)?;
         }
         Place::Running { .. } => {
             let all = ThreadNameSpaceType::MOUNT
@@ -62,7 +68,11 @@ fn become_command(plan: &Plan, stdio: &Stdio) -> Result<Infallible> {
             rustix::thread::move_into_thread_name_spaces(init.as_fd(), all).context("entering the namespaces")?;
         }
     }
-    if plan.command.tty {
+    if let Some(request) = terminal {
+        let path = request.take()?;
+        if matches!(plan.place, Place::New(_)) {
+            rootfs::bind_console(&path)?;
+        }
         rustix::process::ioctl_tiocsctty(std::io::stdin()).context("taking the terminal")?;
     }
     let may_create_directory = matches!(plan.place, Place::New(_));

@@ -33,7 +33,7 @@ pub fn run(args: &Exec) -> Result<u8> {
         tty: args.tty,
     };
     let place = Place::Running { init: record.state.pid };
-    let plan = Plan { id: record.config.id, place, command, terminal: None };
+    let plan = Plan { id: record.config.id, place, command };
     monitor::start(plan, Wishes { interactive: args.interactive, attached: true })?.attend(None)
 }
 

@@ -63,12 +63,8 @@ fn attend(
     cgroup::create(config)?;
     let path = store::folder(&config.id).join("log");
     let log = File::create(&path).at(&path)?;
-    let plan = Plan {
-        id: config.id.clone(),
-        place: Place::New(Box::new(config.clone())),
-        command: config.command.clone(),
-        terminal: None,
-    };
+    let plan =
+        Plan { id: config.id.clone(), place: Place::New(Box::new(config.clone())), command: config.command.clone() };
     let init = monitor::start(plan, Wishes { interactive: config.interactive, attached })?;
     let pid = init.pid();
     let mut state = State { pid, started: process::start_time(pid).unwrap_or(0), exit: None };
