@@ -29,13 +29,21 @@ impl Frame {
     pub fn alloc() -> Option<Frame> {
         #[cfg(not(target_os = "none"))]
         hosted_init();
-        let index = cache::take()?;
+        cache::take().map(Frame::taken)
+    }
+
+    /// The only reference to a frame that was free.
+    #[inline]
+    fn taken(index: u32) -> Frame {
         buddy::record(index).refs.store(1, Ordering::Relaxed);
-        Some(Frame { index })
+        Frame { index }
     }
 
     /// A frame of zeros. `None` when memory is full.
     pub fn zeroed() -> Option<Frame> {
+        if let Some(index) = cache::take_zeroed() {
+            return Some(Frame::taken(index));
+        }
         let frame = Frame::alloc()?;
         // SAFETY: the frame is ours, whole and aligned.
         unsafe { mem::zero_page(frame.pointer()) };
@@ -142,6 +150,20 @@ impl Frame {
     /// Gives up the reference without dropping it: it now lives in a page table, as a number.
     pub(crate) fn into_index(self) -> u32 {
         ManuallyDrop::new(self).index
+    }
+
+    /// Gives back a frame of zeros to which this is the only reference: who next wants one need not zero it.
+    pub(crate) fn give_zeroed(self) {
+        debug_assert!(self.is_zeros(), "a frame that is given back as zeros");
+        cache::give_zeroed(self.into_index());
+    }
+
+    fn is_zeros(&self) -> bool {
+        let mut piece = [0_u8; 64];
+        (0..SIZE).step_by(piece.len()).all(|off| {
+            self.read(off, &mut piece);
+            piece == [0; 64]
+        })
     }
 
     /// Takes back a reference given up by [`Frame::into_index`].

@@ -94,6 +94,12 @@ impl PageTable {
         let mut state = self.space.lock();
         let leaf = self.space.leaf_or_new(&mut state, va)?;
         let value = u64::from(frame.clone().into_index()) << 12 | entry::user_flags(prot);
+        // The CPU changes no entry that is empty, and nobody else has the lock.
+        if leaf.table[leaf.slot].load(Ordering::Relaxed) == 0 {
+            leaf.table[leaf.slot].store(value, Ordering::Relaxed);
+            space::count(leaf.addr, 1);
+            return Ok(());
+        }
         // Another frame, or less access, is news to a TLB; more access it finds out by itself, so the marks that it may hold the page stay.
         let kept = |old: u64| {
             value & (entry::ADDRESS | entry::PRESENT) == old & (entry::ADDRESS | entry::PRESENT)
@@ -103,36 +109,37 @@ impl PageTable {
             Some(if kept(old) { value | old & entry::MARKS } else { value })
         });
         let old = old.unwrap_or_else(|same| same);
-        if old == 0 {
-            space::count(leaf.addr, 1);
-        } else {
-            if !kept(old) {
-                state.changes.note(va, old);
-            }
-            // SAFETY: the old entry held a reference, and is gone.
-            drop(unsafe { Frame::from_index(entry::index(old)) });
+        if !kept(old) {
+            state.changes.note(va, old);
         }
+        // SAFETY: the old entry held a reference, and is gone.
+        drop(unsafe { Frame::from_index(entry::index(old)) });
         Ok(())
     }
 
-    /// Maps `frames`, those that are given, page after page from `va` on where nothing is mapped yet; how many that was. Ends early without
-    /// memory for tables.
-    pub fn map_absent(&self, va: usize, frames: impl Iterator<Item = Option<Frame>>, prot: Prot) -> usize {
+    /// Maps `frames`, those that are given, page after page from `va` on where nothing is mapped yet, and takes them; how many that was. The pages
+    /// lie in one aligned stretch of 2 MiB (one table): others panic.
+    pub fn map_absent(&self, va: usize, frames: &mut [Option<Frame>], prot: Prot) -> Result<usize, NoMemory> {
+        let Some(last) = frames.iter().rposition(Option::is_some) else { return Ok(0) };
+        let last = va + last * crate::frame::SIZE;
+        check(&(va..last + crate::frame::SIZE));
+        assert!(va / entry::span(1) == last / entry::span(1), "pages of two tables");
         let mut state = self.space.lock();
+        let leaf = self.space.leaf_or_new(&mut state, va)?;
+        state.leaves.find_to_fill(last);
+        let flags = entry::user_flags(prot);
         let mut mapped = 0;
-        for (page, frame) in (va..).step_by(crate::frame::SIZE).zip(frames) {
-            let Some(frame) = frame else { continue };
-            check(&(page..page + crate::frame::SIZE));
-            let Ok(leaf) = self.space.leaf_or_new(&mut state, page) else { break };
+        for (place, frame) in leaf.table[leaf.slot..].iter().zip(frames) {
             // The CPU changes no entry that is empty, and nobody else has the lock.
-            if leaf.table[leaf.slot].load(Ordering::Relaxed) == 0 {
-                let value = u64::from(frame.into_index()) << 12 | entry::user_flags(prot);
-                leaf.table[leaf.slot].store(value, Ordering::Relaxed);
-                space::count(leaf.addr, 1);
+            if place.load(Ordering::Relaxed) == 0
+                && let Some(frame) = frame.take()
+            {
+                place.store(u64::from(frame.into_index()) << 12 | flags, Ordering::Relaxed);
                 mapped += 1;
             }
         }
-        mapped
+        space::count(leaf.addr, mapped);
+        Ok(mapped as usize)
     }
 
     /// Removes the page at `va`. Flush before the frame is let go.
@@ -199,7 +206,7 @@ impl PageTable {
         self.clear(va, entry::ACCESSED | entry::USED_BEFORE)
     }
 
-    /// Fork's fast path: `child`, empty there, shares every page of `range`; writable ones become read-only in both (flush the parent).
+    /// Fork's fast path: `child`, empty there (or it panics), shares every page of `range`; writable ones become read-only in both (flush the parent).
     pub fn copy_range_cow(&self, child: &PageTable, range: Range<usize>) -> Result<(), NoMemory> {
         self.copy(child, range, true)
     }
@@ -256,7 +263,7 @@ impl Drop for PageTable {
     fn drop(&mut self) {
         tlb::retire(&self.space);
         // A CPU that has just left the space may still hold the lock.
-        walk::unmap(&self.space, &mut self.space.lock(), LOWEST..LIMIT, &mut |_, frame| drop(frame));
+        walk::unmap(&self.space, &mut self.space.lock(), LOWEST..LIMIT, |_, frame| drop(frame));
         // The tables that are still noted go with the space: no CPU uses them any more.
         self.space.free_tables();
     }

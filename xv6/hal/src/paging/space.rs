@@ -10,6 +10,7 @@ use crate::frame::{Frame, buddy};
 use crate::phys::direct;
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
+use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -79,7 +80,7 @@ const TOPS: usize = entry::ENTRIES / 2;
 /// A page table's parts.
 pub struct Space {
     /// The root table.
-    pub root: Frame,
+    pub root: ManuallyDrop<Frame>,
     /// How many flushes have begun: changes under the lock, with the changes it takes.
     pub generation: AtomicU64,
     /// Bit `n`: CPU `n` runs it. Changes under the lock.
@@ -148,7 +149,7 @@ impl Space {
         let root = Frame::zeroed()?;
         TABLES.fetch_add(1, Ordering::Relaxed);
         crate::heap::try_box(Space {
-            root,
+            root: ManuallyDrop::new(root),
             generation: AtomicU64::new(1),
             cpus: AtomicU32::new(0),
             locked: AtomicBool::new(false),
@@ -223,28 +224,43 @@ impl Space {
 
     /// The leaf entry of `va`, with new tables where there were none. The lock is held.
     pub fn leaf_or_new(&self, state: &mut State, va: usize) -> Result<Leaf<'_>, NoMemory> {
-        if let Some(addr) = state.leaves.find_to_fill(va) {
-            return Ok(Leaf::of(addr, va));
+        match state.leaves.find_to_fill(va) {
+            Some(addr) => Ok(Leaf::of(addr, va)),
+            None => self.grow(state, va),
         }
+    }
+
+    /// [`Space::leaf_or_new`] down the tree. All tables that are missing are made, or none: one that leads to no page would never be freed.
+    fn grow(&self, state: &mut State, va: usize) -> Result<Leaf<'_>, NoMemory> {
         let mut addr = self.root.addr();
-        for level in (1..=3).rev() {
+        let mut missing = 3;
+        while missing > 0 {
             // SAFETY: `addr` is the root's, or was found in a table.
-            let place = unsafe { &entry::table(addr)[entry::slot(va, level)] };
-            let mut next = place.load(Ordering::Relaxed);
+            let next = unsafe { entry::table(addr) }[entry::slot(va, missing)].load(Ordering::Relaxed);
             if next == 0 {
-                let table = Frame::zeroed().ok_or(NoMemory)?;
-                TABLES.fetch_add(1, Ordering::Relaxed);
-                buddy::record(entry::index(table.addr())).refs.store(0, Ordering::Relaxed);
-                next = entry::table_entry(table);
-                if level == 1 {
-                    state.leaves.add(va, next);
-                }
-                if level == 3 {
-                    self.set_top(state, entry::slot(va, level), next);
-                } else {
-                    place.store(next, Ordering::Release);
-                    count(addr, 1);
-                }
+                break;
+            }
+            (addr, missing) = (next, missing - 1);
+        }
+        let mut tables = [const { None }; 3];
+        for table in &mut tables[..missing as usize] {
+            *table = Some(Frame::zeroed().ok_or(NoMemory)?);
+        }
+        TABLES.fetch_add(missing as usize, Ordering::Relaxed);
+        for (table, level) in tables.into_iter().flatten().zip((1..=missing).rev()) {
+            buddy::record(entry::index(table.addr())).refs.store(0, Ordering::Relaxed);
+            let next = entry::table_entry(table);
+            if level == 1 {
+                state.leaves.add(va, next);
+            }
+            let slot = entry::slot(va, level);
+            if level == 3 {
+                self.set_top(state, slot, next);
+            } else {
+                // SAFETY: as above.
+                let place = unsafe { &entry::table(addr)[slot] };
+                place.store(next, Ordering::Release);
+                count(addr, 1);
             }
             addr = next;
         }
@@ -274,20 +290,30 @@ impl Space {
 impl Drop for Space {
     fn drop(&mut self) {
         TABLES.fetch_sub(1, Ordering::Relaxed);
+        // SAFETY: nobody uses the root again.
+        let root = unsafe { ManuallyDrop::take(&mut self.root) };
+        if self.state.get_mut().tops == [0; TOPS / 64] {
+            root.give_zeroed();
+        }
     }
 }
 
 /// Frees a chain of tables.
 fn free_chain(mut index: u32) {
+    let mut freed = 0;
     while index != 0 {
-        // SAFETY: `retire` took the frame out of the tree and linked it here; nobody walks it since the flush.
+        let link = direct(u64::from(index) << 12).cast::<u32>();
+        // SAFETY: `retire` took the frame out of the tree and linked it here; nobody walks it since the flush. Without the link it is zeros.
         let (frame, next) = unsafe {
-            let next = direct(u64::from(index) << 12).cast::<u32>().read_volatile() >> 1;
+            let next = link.read_volatile() >> 1;
+            link.write_volatile(0);
             (Frame::from_index(index), next)
         };
-        buddy::record(index).refs.store(1, Ordering::Relaxed);
-        drop(frame);
-        TABLES.fetch_sub(1, Ordering::Relaxed);
+        frame.give_zeroed();
+        freed += 1;
         index = next;
+    }
+    if freed > 0 {
+        TABLES.fetch_sub(freed, Ordering::Relaxed);
     }
 }

@@ -92,8 +92,10 @@ fn what_is_mapped_stays_where_only_absent_pages_are_asked_for() {
     let table = PageTable::new().expect("memory");
     let (mine, theirs) = (frame(), frame());
     table.map(LOWEST + SIZE, &mine, RW).expect("memory");
-    let frames = [Some(theirs.clone()), Some(theirs.clone()), None, Some(theirs.clone())];
-    assert_eq!(table.map_absent(LOWEST, frames.into_iter(), Prot::READ), 2);
+    let mut frames = [Some(theirs.clone()), Some(theirs.clone()), None, Some(theirs.clone())];
+    assert_eq!(table.map_absent(LOWEST, &mut frames, Prot::READ), Ok(2));
+    assert!(frames.iter().map(Option::is_some).eq([false, true, false, false]));
+    drop(frames);
     let at = |page: usize| table.get(LOWEST + page * SIZE).map(|found| found.frame.same(&theirs));
     assert_eq!([0, 1, 2, 3].map(at), [Some(true), Some(false), None, Some(true)]);
     assert_eq!((mine.refs(), theirs.refs()), (2, 3));

@@ -67,8 +67,8 @@ pub fn for_each(
     }
 }
 
-/// Removes every page in `range` and the tables that become empty. Plain writes will do when no CPU runs the space.
-pub fn unmap(space: &Space, state: &mut State, range: Range<usize>, each: &mut dyn FnMut(usize, Frame)) {
+/// Removes every page in `range` and the tables that become empty. When no CPU runs the space, plain writes will do, and no TLB knows of it.
+pub fn unmap(space: &Space, state: &mut State, range: Range<usize>, mut each: impl FnMut(usize, Frame)) {
     let unused = space.cpus.load(Ordering::Acquire) == 0;
     let done: Result<(), core::convert::Infallible> = for_each_table(space, state, range, |state, addr, va, slots| {
         // SAFETY: found in the tree, under the lock.
@@ -79,13 +79,13 @@ pub fn unmap(space: &Space, state: &mut State, range: Range<usize>, each: &mut d
             if old == 0 {
                 continue;
             }
+            let page = va + i * span(0);
             if unused {
                 leaf.store(0, Ordering::Relaxed);
             } else {
                 old = leaf.swap(0, Ordering::Relaxed);
+                state.changes.note(page, old);
             }
-            let page = va + i * span(0);
-            state.changes.note(page, old);
             removed += 1;
             // SAFETY: the entry held a reference, and is gone.
             each(page, unsafe { Frame::from_index(entry::index(old)) });
@@ -132,46 +132,33 @@ pub fn copy(
     range: Range<usize>,
     cow: bool,
 ) -> Result<(), NoMemory> {
-    let unused = to.cpus.load(Ordering::Acquire) == 0;
     for_each_table(from, state, range, |state, addr, va, slots| {
         // SAFETY: found in the tree, under the lock.
-        let source = unsafe { entry::table(addr) };
-        let mut target = None;
-        let mut last = va;
-        for slot in slots.clone() {
-            let mut value = source[slot].load(Ordering::Relaxed);
+        let source = unsafe { &entry::table(addr)[slots.clone()] };
+        let used = |leaf: &AtomicU64| leaf.load(Ordering::Relaxed) != 0;
+        let (Some(first), Some(last)) = (source.iter().position(used), source.iter().rposition(used)) else {
+            return Ok(());
+        };
+        let target = to.leaf_or_new(theirs, va + first * span(0))?;
+        theirs.leaves.find_to_fill(va + last * span(0));
+        let mut copied = 0;
+        for (i, (leaf, place)) in source.iter().zip(&target.table[slots]).enumerate().take(last + 1).skip(first) {
+            let mut value = leaf.load(Ordering::Relaxed);
             if value == 0 {
                 continue;
             }
             if cow && value & entry::WRITE != 0 {
-                let page = va + (slot - slots.start) * span(0);
-                state.changes.note(page, source[slot].fetch_and(!entry::WRITE, Ordering::Relaxed));
+                state.changes.note(va + i * span(0), leaf.fetch_and(!entry::WRITE, Ordering::Relaxed));
                 value &= !entry::WRITE;
             }
-            let target = match &target {
-                Some(found) => found,
-                None => target.insert(to.leaf_or_new(theirs, va)?),
-            };
+            // The CPU changes no entry that is empty, and nobody else has the lock.
+            assert!(place.load(Ordering::Relaxed) == 0, "a page is copied to where one is");
             // SAFETY: the entry's reference is alive under the lock; the new entry holds the further one.
-            let frame = unsafe { Frame::share_index(entry::index(value)) };
-            let new = u64::from(frame.into_index()) << 12 | value & !(entry::ADDRESS | entry::MARKS);
-            let mut old = target.table[slot].load(Ordering::Relaxed);
-            if unused && old == 0 {
-                target.table[slot].store(new, Ordering::Relaxed);
-            } else {
-                old = target.table[slot].swap(new, Ordering::Relaxed);
-            }
-            if old == 0 {
-                count(target.addr, 1);
-            } else {
-                theirs.changes.note(va + (slot - slots.start) * span(0), old);
-                // SAFETY: the old entry held a reference, and is gone.
-                drop(unsafe { Frame::from_index(entry::index(old)) });
-            }
-            last = va + (slot - slots.start) * span(0);
+            unsafe { Frame::share_index(entry::index(value)) }.into_index();
+            place.store(value & !entry::MARKS, Ordering::Relaxed);
+            copied += 1;
         }
-        // The first has been noted with its table.
-        theirs.leaves.find_to_fill(last);
+        count(target.addr, copied);
         Ok(())
     })
 }

@@ -183,9 +183,9 @@ impl PageCache {
     }
 
     /// Calls `each` with the pages of `first..end` that are in memory. `each` must not sleep or take locks of caches.
-    pub(super) fn for_each_cached(&self, first: u64, end: u64, mut each: impl FnMut(u64, &Frame)) {
-        for (&index, page) in self.index.lock().pages.range(first..end) {
-            each(index, &page.frame);
+    pub(super) fn for_each_cached(&self, first: u64, end: u64, mut each: impl FnMut(u64, &mut Page)) {
+        for (&index, page) in self.index.lock().pages.range_mut(first..end) {
+            each(index, page);
         }
     }
 

@@ -204,7 +204,7 @@ impl AddressSpace {
         self.table.map(page, &frame, area.prot.hardware(stores))?;
         if fresh {
             self.count(area, 1);
-            self.map_around(area, mapped, page);
+            self.map_cached(area, mapped, page)?;
         } else {
             self.table.flush();
         }
@@ -216,34 +216,36 @@ impl AddressSpace {
         if index >= mapped.pages.size().div_ceil(PAGE as u64) {
             return Err(NO_PAGE.into());
         }
-        let cached = mapped.pages.lookup(index).ok_or_else(|| Need::Page {
-            pages: mapped.pages.clone(),
-            index,
-            write: false,
-        })?;
-        if write {
-            let copy = frames::take().ok_or(Need::Room)?;
-            copy.copy_from(&cached);
-            self.table.map(page, &copy, area.prot.hardware(true))?;
-            self.count(area, 1);
-            return Ok(());
+        let need = || Need::Page { pages: mapped.pages.clone(), index, write: false };
+        if !write {
+            return if self.map_cached(area, mapped, page)? { Ok(()) } else { Err(need()) };
         }
-        self.table.map(page, &cached, area.prot.hardware(false))?;
+        let cached = mapped.pages.lookup(index).ok_or_else(need)?;
+        let copy = frames::take().ok_or(Need::Room)?;
+        copy.copy_from(&cached);
+        self.table.map(page, &copy, area.prot.hardware(true))?;
         self.count(area, 1);
-        self.map_around(area, mapped, page);
         Ok(())
     }
 
-    /// Maps the cached neighbours of `page` too, without stores: a fault costs far more than a table entry.
-    fn map_around(&self, area: &Area, mapped: &Mapped, page: usize) {
+    /// Maps `page`, if it is cached, and its cached neighbours too, without stores: a fault costs far more than a table entry. Whether it is.
+    fn map_cached(&self, area: &Area, mapped: &Mapped, page: usize) -> Result<bool, NoMemory> {
         let cluster = page & !(AROUND * PAGE - 1);
         let window = cluster.max(area.start)..(cluster + AROUND * PAGE).min(area.end);
         let end = area.page_at(mapped, window.end).min(mapped.pages.size().div_ceil(PAGE as u64));
         let first = area.page_at(mapped, window.start);
+        let wanted = area.page_at(mapped, page);
         let mut found = [const { None }; AROUND];
-        mapped.pages.for_each_cached(first, end, |index, frame| found[(index - first) as usize] = Some(frame.clone()));
-        let mapped_pages = self.table.map_absent(window.start, found.into_iter(), area.prot.hardware(false));
-        self.count(area, mapped_pages as isize);
+        mapped.pages.for_each_cached(first, end, |index, cached| {
+            cached.used |= index == wanted;
+            found[(index - first) as usize] = Some(cached.frame.clone());
+        });
+        if found[(wanted - first) as usize].is_none() {
+            return Ok(false);
+        }
+        let fresh = self.table.map_absent(window.start, &mut found, area.prot.hardware(false))?;
+        self.count(area, fresh as isize);
+        Ok(true)
     }
 
     /// Lets a stack reach down to `page`, if one lies above and its limit and the gap below permit.
