@@ -168,23 +168,45 @@ memcmp:
     sub rdx, 8
     cmp rdx, 8
     jae 19b
-20: test rdx, rdx
+    test edx, edx
     jz 21f
-    movzx eax, byte ptr [rdi]
-    movzx ecx, byte ptr [rsi]
-    inc rdi
-    inc rsi
-    dec rdx
-    sub eax, ecx
-    jz 20b
-    ret
+    mov rax, [rdi + rdx - 8]        # the last 8 bytes, some of them for the second time
+    mov rcx, [rsi + rdx - 8]
+    cmp rax, rcx
+    jne 22f
 21: xor eax, eax
+    ret
+20: cmp edx, 4
+    jb 23f
+    mov eax, [rdi]
+    mov ecx, [rsi]
+    cmp eax, ecx
+    jne 24f
+    mov eax, [rdi + rdx - 4]        # likewise 4
+    mov ecx, [rsi + rdx - 4]
+    cmp eax, ecx
+    je 21b
+24: bswap eax
+    bswap ecx
+    cmp eax, ecx
+    sbb eax, eax
+    or eax, 1
     ret
 22: bswap rax
     bswap rcx
     cmp rax, rcx
     sbb eax, eax
     or eax, 1
+    ret
+23: test edx, edx
+    jz 21b
+    movzx eax, byte ptr [rdi]
+    movzx ecx, byte ptr [rsi]
+    inc rdi
+    inc rsi
+    dec edx
+    sub eax, ecx
+    jz 23b
     ret
     "#
 );

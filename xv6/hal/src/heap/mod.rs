@@ -102,10 +102,18 @@ mod machine {
         (size <= LARGEST).then(|| CLASS_OF[size.div_ceil(UNIT)] as usize)
     }
 
-    /// How many objects of a class are moved at once.
-    fn batch(class: usize) -> usize {
-        (BATCH_BYTES / CLASSES[class]).max(1)
-    }
+    /// How many objects of a class are moved at once. (Dividing at every call would cost: QEMU's TCG calls a function for it.)
+    static BATCH: [usize; CLASSES.len()] = {
+        let mut batches = [1; CLASSES.len()];
+        let mut class = 0;
+        while class < CLASSES.len() {
+            if CLASSES[class] < BATCH_BYTES {
+                batches[class] = BATCH_BYTES / CLASSES[class];
+            }
+            class += 1;
+        }
+        batches
+    };
 
     /// This CPU's list of a class.
     #[inline]
@@ -178,7 +186,7 @@ mod machine {
             if !object.is_null() {
                 return object.cast();
             }
-            slab::take(class, list, batch(class));
+            slab::take(class, list, BATCH[class]);
             list.pop().cast()
         }
 
@@ -188,8 +196,8 @@ mod machine {
             let list = list(class);
             // SAFETY: the caller gives the object back.
             unsafe { list.push(object.cast()) };
-            if list.length() > 2 * batch(class) {
-                slab::give(class, list, batch(class));
+            if list.length() > 2 * BATCH[class] {
+                slab::give(class, list, BATCH[class]);
             }
         }
     }
