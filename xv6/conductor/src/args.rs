@@ -1,6 +1,7 @@
 //! The command line: every verb and flag as a documented type (`conductor help VERB` prints these words).
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
 
 /// Runs containers from OCI images.
 #[derive(Parser, Debug)]
@@ -38,16 +39,44 @@ pub enum Verb {
     Inspect(Inspect),
     /// The process that keeps a detached container's stdio (started by run -d)
     #[command(hide = true)]
-    Monitor {
-        /// The container's id.
-        id: String,
-        /// The descriptor to report the start on.
-        report: i32,
-    },
+    Monitor(Monitor),
+}
+
+impl Verb {
+    /// What `words`, the command's name and its arguments, ask for. Of all verbs' arguments only those of the one that is named are made ready: clap
+    /// takes longer for all of them than a container takes to start its own process. Whatever is not plainly right goes the whole way, which knows how
+    /// to help and how to say what is wrong.
+    ///
+    /// # Errors
+    /// Help, the version, or a mistake, as clap has them.
+    pub fn from_words(words: &[OsString]) -> Result<Verb, clap::Error> {
+        match words.get(1..).and_then(Verb::named_first) {
+            Some(verb) => Ok(verb),
+            None => Arguments::try_parse_from(words).map(|arguments| arguments.verb),
+        }
+    }
+
+    fn named_first(words: &[OsString]) -> Option<Verb> {
+        fn parse<T: Parser>(words: &[OsString]) -> Option<T> {
+            T::try_parse_from(words).ok()
+        }
+        match words.first()?.to_str()? {
+            "run" => parse(words).map(Verb::Run),
+            "exec" => parse(words).map(Verb::Exec),
+            "stop" => parse(words).map(Verb::Stop),
+            "rm" => parse(words).map(Verb::Rm),
+            "ps" => parse(words).map(Verb::Ps),
+            "images" => parse(words).map(Verb::Images),
+            "logs" => parse(words).map(Verb::Logs),
+            "inspect" => parse(words).map(Verb::Inspect),
+            "monitor" => parse(words).map(Verb::Monitor),
+            _ => None,
+        }
+    }
 }
 
 /// `conductor run`.
-#[derive(Args, Debug, Clone)]
+#[derive(Parser, Debug, Clone)]
 pub struct Run {
     /// Run in the background and print the container's id
     #[arg(short, long)]
@@ -93,7 +122,7 @@ pub struct Run {
 }
 
 /// `conductor exec`.
-#[derive(Args, Debug, Clone)]
+#[derive(Parser, Debug, Clone)]
 pub struct Exec {
     /// Run in the background
     #[arg(short, long)]
@@ -121,7 +150,7 @@ pub struct Exec {
 }
 
 /// `conductor stop`.
-#[derive(Args, Debug)]
+#[derive(Parser, Debug)]
 pub struct Stop {
     /// Seconds between TERM and KILL
     #[arg(short, long, default_value_t = 10)]
@@ -132,7 +161,7 @@ pub struct Stop {
 }
 
 /// `conductor rm`.
-#[derive(Args, Debug)]
+#[derive(Parser, Debug)]
 pub struct Rm {
     /// Kill it first if it runs
     #[arg(short, long)]
@@ -143,7 +172,7 @@ pub struct Rm {
 }
 
 /// `conductor ps`.
-#[derive(Args, Debug)]
+#[derive(Parser, Debug)]
 pub struct Ps {
     /// Show containers that ended, too
     #[arg(short, long)]
@@ -154,7 +183,7 @@ pub struct Ps {
 }
 
 /// `conductor images`.
-#[derive(Args, Debug)]
+#[derive(Parser, Debug)]
 pub struct Images {
     /// Print image ids only
     #[arg(short, long)]
@@ -162,15 +191,77 @@ pub struct Images {
 }
 
 /// `conductor logs`.
-#[derive(Args, Debug)]
+#[derive(Parser, Debug)]
 pub struct Logs {
     /// A name, the start of an id, or the pid of the container's init
     pub container: String,
 }
 
 /// `conductor inspect`.
-#[derive(Args, Debug)]
+#[derive(Parser, Debug)]
 pub struct Inspect {
     /// A name, the start of an id, or the pid of the container's init
     pub container: String,
+}
+
+/// `conductor monitor`.
+#[derive(Parser, Debug)]
+pub struct Monitor {
+    /// The container's id.
+    pub id: String,
+    /// The descriptor to report the start on.
+    pub report: i32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, Verb};
+    use clap::Parser;
+    use std::ffi::OsString;
+
+    #[test]
+    fn the_short_way_reads_what_the_whole_way_reads() {
+        for line in [
+            "run sample",
+            "run -dit --rm --name n -e A=1 -e B --pids 7 sample sh -c --x",
+            "run sample name -- ls -l",
+            "run -- -image",
+            "exec -it c -- ps --all",
+            "exec 12 ls",
+            "stop -t 3 a b",
+            "rm -f a",
+            "ps -aq",
+            "images --quiet",
+            "logs a",
+            "inspect a",
+            "monitor a 5",
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let short = Verb::named_first(&words).unwrap_or_else(|| panic!("{line}"));
+            let whole = Arguments::try_parse_from(["conductor".into()].into_iter().chain(words)).expect(line);
+            assert_eq!(format!("{short:?}"), format!("{:?}", whole.verb), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_and_mistakes_are_told_the_whole_way() {
+        for line in [
+            "",
+            "init",
+            "help run",
+            "run",
+            "run --help",
+            "run --pids 0 sample",
+            "stop",
+            "monitor a b",
+            "--version",
+            "fly",
+        ] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert!(Verb::named_first(&words).is_none(), "{line}");
+        }
+        let words = ["conductor", "run", "--pids", "0", "sample"].map(OsString::from);
+        let told = Verb::from_words(&words).expect_err("a mistake").to_string();
+        assert!(told.contains("conductor run --help") || told.contains("--pids"), "{told}");
+    }
 }

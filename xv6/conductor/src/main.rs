@@ -1,9 +1,9 @@
 //! conductor(1): parses the arguments, runs the verb, turns a failure into one line and an exit status.
 
-use clap::Parser;
-use conductor::args::{Arguments, Verb};
+use conductor::args::Verb;
 use conductor::error::OWN;
 use conductor::verbs;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use user::raw::arena::Arena;
 
@@ -11,11 +11,12 @@ use user::raw::arena::Arena;
 static ALLOCATOR: Arena = Arena::new();
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let verb = match Verb::from_words(&words) {
+        Ok(verb) => verb,
         Err(answer) => return refuse(&answer),
     };
-    let result = match arguments.verb {
+    let result = match verb {
         Verb::Init => verbs::init::run(),
         Verb::Run(args) => verbs::run::run(&args),
         Verb::Exec(args) => verbs::exec::run(&args),
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
         Verb::Images(args) => verbs::images::run(&args),
         Verb::Logs(args) => verbs::logs::run(&args),
         Verb::Inspect(args) => verbs::inspect::run(&args),
-        Verb::Monitor { id, report } => verbs::run::monitor(&id, report),
+        Verb::Monitor(args) => verbs::run::monitor(&args),
     };
     match result {
         Ok(status) => ExitCode::from(status),

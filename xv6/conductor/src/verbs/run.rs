@@ -2,7 +2,7 @@
 //!
 //! Reserve, then commit: the record and the cgroup are made first, and a start that fails takes them back.
 
-use crate::args::Run;
+use crate::args::{Monitor, Run};
 use crate::error::{Context, Result};
 use crate::monitor::{self, Started, Wishes};
 use crate::plan::{Config, Place, Plan};
@@ -35,8 +35,9 @@ pub fn run(args: &Run) -> Result<u8> {
     result
 }
 
-/// The hidden verb behind `-d`: attends container `id` and tells on descriptor `report` how the start went.
-pub fn monitor(id: &str, report: i32) -> Result<u8> {
+/// The hidden verb behind `-d`: attends the container and tells on the report's descriptor how the start went.
+pub fn monitor(args: &Monitor) -> Result<u8> {
+    let (id, report) = (&args.id, args.report);
     let close = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC);
     nix::fcntl::fcntl(report, close).context("the report descriptor")?;
     let started = |_: &Config, _: &Started| nix::unistd::close(report).context("the report descriptor");
