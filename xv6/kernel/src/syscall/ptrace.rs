@@ -161,7 +161,7 @@ fn stopped(target: &Arc<Task>, request: usize, address: usize, data: usize) -> R
 }
 
 fn set_registers(target: &Task, regs: &UserRegs) -> Result<()> {
-    ptrace::with_state(target, |State { regs: place, .. }| regs.store(place))
+    ptrace::with_state(target, |State { regs: place, .. }| regs.store(place))?
 }
 
 /// An offset into `struct user`: `EIO` unless it is that of a word.

@@ -111,6 +111,7 @@ pub(super) fn finish_thread(task: &Arc<Task>) {
         let mut spent = process.spent.lock();
         spent.0 = spent.0.plus(times);
     }
+    ptrace::tracing_thread_ended(task);
     ptrace::thread_ended(task);
     let last = {
         let mut threads = process.threads.lock();

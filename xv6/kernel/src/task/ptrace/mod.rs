@@ -1,7 +1,7 @@
 //! Tracing: one process watches and steers the threads of others (ptrace(2)), as `trace`, strace and gdb do.
 //!
-//! A thread has a [`Tracee`] from the first time that somebody traces it; its tracer is a process, any thread of which may act. A traced
-//! thread stops at what its tracer asked for and tells it by wait(2) and `SIGCHLD`; the tracer then looks and changes
+//! A thread has a [`Tracee`] from the first time that somebody traces it. Its tracer is a thread that attached to it, or for `TRACEME` the parent,
+//! any thread of which may act, since nobody keeps which one forked; all threads of the tracer's process may wait for it. A traced thread stops at what its tracer asked for and tells it by wait(2) and `SIGCHLD`; the tracer then looks and changes
 //! (`request`) and lets it go on. The registers live on the tracee's kernel stack, so a stop copies them here and copies them back.
 //!
 //! ```text
@@ -31,15 +31,15 @@ mod stop;
 pub use access::{Mode, may_access};
 pub use regs::{SyscallInfo, UserRegs};
 pub use report::TraceReport;
-pub(super) use report::{process_ended, take_report, thread_ended, tracer_ended};
+pub(super) use report::{process_ended, take_report, thread_ended, tracer_ended, tracing_thread_ended};
 pub use request::{
     ResumeMode, attach, detach, event_message, interrupt, kill, listen, resume, set_options, signal_info, syscall_info,
     trace_me, tracee, with_state,
 };
 pub use stop::State;
 pub(super) use stop::{
-    Enter, cloned, executed, exiting, follow, group_stop, interrupted, run, signalled, syscall_entered, syscall_left,
-    vfork_done,
+    Enter, cloned, executed, exiting, follow, group_stop, interrupted, is_wanted, run, signalled, syscall_entered,
+    syscall_left, vfork_done,
 };
 
 use super::signal::SigInfo;
@@ -105,6 +105,8 @@ pub(super) enum Order {
 pub struct Tracee {
     /// Nobody: not traced now.
     tracer: Weak<Process>,
+    /// The thread of the tracer that alone may act, and whose end ends the tracing; `None`: any, until the last has ended.
+    by: Option<Weak<Task>>,
     seized: bool,
     options: Options,
     order: Order,
@@ -181,14 +183,15 @@ pub(super) fn holds_back(task: &Task) -> bool {
 }
 
 /// Makes `tracer` trace `task`. `EPERM` if somebody does already, or the tracer is ending.
-fn link(tracer: &Arc<Process>, task: &Arc<Task>, seized: bool, options: Options) -> Result<()> {
+fn link(tracer: &Arc<Process>, by: Option<Weak<Task>>, task: &Arc<Task>, seized: bool, options: Options) -> Result<()> {
     {
         let mut trace = task.trace.lock();
         if task.traced.load(Ordering::Relaxed) {
             return Err(Errno::EPERM.during("tracing a traced thread"));
         }
         let (exit_status, stopped) = (trace.exit_status, trace.stopped.take());
-        *trace = Tracee { tracer: Arc::downgrade(tracer), seized, options, exit_status, stopped, ..Tracee::default() };
+        let tracer = Arc::downgrade(tracer);
+        *trace = Tracee { tracer, by, seized, options, exit_status, stopped, ..Tracee::default() };
         task.traced.store(true, Ordering::Release);
     }
     {

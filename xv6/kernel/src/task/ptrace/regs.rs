@@ -1,5 +1,6 @@
 //! What a tracer gets to see, in Linux's layouts: `struct user_regs_struct`, `struct ptrace_syscall_info`. Plain data.
 
+use crate::error::{Errno, Result};
 use hal::user::Registers;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -7,8 +8,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 const CODE: u64 = 0x33;
 const DATA: u64 = 0x2b;
 
-/// The status flags that a tracer may change: CF, PF, AF, ZF, SF, TF, DF, OF, NT, AC.
-const CHANGEABLE: u64 = 0x4_4dd5;
+/// The status flags that a tracer may change: CF, PF, AF, ZF, SF, TF, DF, OF, NT, RF, AC.
+const CHANGEABLE: u64 = 0x5_4dd5;
 
 /// `AUDIT_ARCH_X86_64`.
 const ARCH: u32 = 0xc000_003e;
@@ -78,8 +79,12 @@ impl UserRegs {
         }
     }
 
-    /// Puts them into `regs`; selectors and system flags stay.
-    pub fn store(&self, regs: &mut Registers) {
+    /// Puts them into `regs`; system flags stay. `EIO` for other selectors of code and stack than there are, and for a base outside user memory.
+    pub fn store(&self, regs: &mut Registers) -> Result<()> {
+        let bases = [self.fs_base, self.gs_base].iter().all(|base| *base < hal::user::LIMIT as u64);
+        if self.cs != CODE || self.ss != DATA || !bases {
+            return Err(Errno::EIO.during("setting a tracee's segment registers"));
+        }
         *regs = Registers {
             r15: self.r15,
             r14: self.r14,
@@ -103,6 +108,7 @@ impl UserRegs {
             fs_base: self.fs_base,
             gs_base: self.gs_base,
         };
+        Ok(())
     }
 }
 
@@ -146,6 +152,7 @@ impl SyscallInfo {
 #[cfg(test)]
 mod tests {
     use super::{SyscallInfo, UserRegs};
+    use crate::error::Errno;
     use core::mem::offset_of;
     use hal::user::Registers;
 
@@ -168,9 +175,12 @@ mod tests {
     fn registers_go_both_ways_but_for_system_flags() {
         let regs = Registers { rax: 1, r15: 2, orig_rax: 3, rflags: 0x202, gs_base: 4, ..Registers::default() };
         let mut seen = UserRegs::of(&regs);
-        (seen.eflags, seen.cs) = (0x3_0001, 8);
+        seen.eflags = 0x3_3001;
         let mut back = Registers::default();
-        seen.store(&mut back);
-        assert_eq!((back.rax, back.r15, back.orig_rax, back.gs_base, back.rflags), (1, 2, 3, 4, 0x203));
+        seen.store(&mut back).expect("good registers");
+        assert_eq!((back.rax, back.r15, back.orig_rax, back.gs_base, back.rflags), (1, 2, 3, 4, 0x1_0203));
+        for bad in [UserRegs { cs: 8, ..seen }, UserRegs { ss: 0, ..seen }, UserRegs { fs_base: 1 << 63, ..seen }] {
+            assert_eq!(bad.store(&mut back).map_err(|error| error.errno), Err(Errno::EIO));
+        }
     }
 }

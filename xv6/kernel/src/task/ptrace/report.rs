@@ -103,10 +103,32 @@ pub fn tracer_ended(process: &Arc<Process>) {
             (ours, trace.options.contains(super::Options::EXITKILL))
         };
         if ours {
-            unlink(&task);
-            if kills {
-                signal::send_to_process(&task.process, Signal::KILL);
-            }
+            release(&task, kills);
+        }
+    }
+}
+
+/// The tracee of a tracer that has ended goes on untraced, or dies with it.
+fn release(task: &Arc<Task>, kills: bool) {
+    unlink(task);
+    if kills {
+        signal::send_to_process(&task.process, Signal::KILL);
+    }
+}
+
+/// A thread has ended, others of its process may go on: what that thread alone traced is traced no more.
+pub fn tracing_thread_ended(thread: &Arc<Task>) {
+    let tracer = &thread.process;
+    let tracees = tracer.tracer.lock().tracees.clone();
+    for task in tracees {
+        let (ours, kills) = {
+            let trace = task.trace.lock();
+            let ours = trace.by.as_ref().is_some_and(|by| core::ptr::eq(by.as_ptr(), Arc::as_ptr(thread)));
+            (ours, trace.options.contains(super::Options::EXITKILL))
+        };
+        if ours {
+            forget(tracer, &task);
+            release(&task, kills);
         }
     }
 }

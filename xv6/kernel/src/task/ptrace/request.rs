@@ -29,7 +29,7 @@ pub fn trace_me(task: &Arc<Task>) -> Result<()> {
     if !covered && !theirs.capable_in(&ours.user, Cap::SysPtrace) {
         return Err(Errno::EPERM.during("asking a lesser parent to trace"));
     }
-    link(&parent, task, false, Options::empty())
+    link(&parent, None, task, false, Options::empty())
 }
 
 /// `PTRACE_ATTACH`, which stops the thread, and `PTRACE_SEIZE`, which does not and sets options. `ESRCH`, `EPERM`.
@@ -42,7 +42,8 @@ pub fn attach(caller: &Arc<Task>, tid: u32, seize: Option<Options>) -> Result<()
     if target.exiting.load(Ordering::Acquire) || target.process.exiting.load(Ordering::Acquire) {
         return Err(Errno::EPERM.during("tracing a thread that ends"));
     }
-    link(&caller.process, &target, seize.is_some(), seize.unwrap_or_default())?;
+    let by = Some(Arc::downgrade(caller));
+    link(&caller.process, by, &target, seize.is_some(), seize.unwrap_or_default())?;
     if seize.is_none() {
         signal::send_to_task(&target, Signal::STOP);
     }
@@ -63,10 +64,14 @@ fn find(caller: &Task, tid: u32) -> Result<Arc<Task>> {
     pid.task().ok_or(Errno::ESRCH.into())
 }
 
-/// The caller's tracee with this number; `ESRCH` if there is none.
+/// The caller's tracee with this number; `ESRCH` if there is none, or another thread of the caller's process traces it.
 pub fn tracee(caller: &Task, tid: u32) -> Result<Arc<Task>> {
     let target = find(caller, tid)?;
-    let ours = core::ptr::eq(target.trace.lock().tracer.as_ptr(), Arc::as_ptr(&caller.process));
+    let ours = {
+        let trace = target.trace.lock();
+        let by_caller = trace.by.as_ref().is_none_or(|by| core::ptr::eq(by.as_ptr(), caller));
+        core::ptr::eq(trace.tracer.as_ptr(), Arc::as_ptr(&caller.process)) && by_caller
+    };
     if ours { Ok(target) } else { Err(Errno::ESRCH.during("using a thread that one does not trace")) }
 }
 

@@ -161,6 +161,11 @@ pub fn signalled(task: &Arc<Task>, user: &mut UserContext, info: SigInfo) -> Opt
     }
 }
 
+/// Whether the tracer has asked the thread to stop (`PTRACE_INTERRUPT`), and it has not yet.
+pub fn is_wanted(task: &Task) -> bool {
+    task.is_traced() && task.trace.lock().interrupt
+}
+
 /// Stops for `PTRACE_INTERRUPT`, if the tracer has asked for it.
 pub fn interrupted(task: &Arc<Task>, user: &mut UserContext) {
     if task.trace.lock().interrupt {
@@ -274,12 +279,12 @@ fn kind_of_clone(flags: CloneFlags, exit_signal: u64) -> (Options, u32) {
 /// A thread about to let its new `child` run: if the tracer wants to follow it, the child is traced, too, and will stop first.
 pub fn follow(task: &Task, child: &Arc<Task>, flags: CloneFlags, exit_signal: u64) {
     let Some(tracer) = tracer_of(task) else { return };
-    let (seized, options) = {
+    let (by, seized, options) = {
         let trace = task.trace.lock();
-        (trace.seized, trace.options)
+        (trace.by.clone(), trace.seized, trace.options)
     };
     let asked = options.contains(kind_of_clone(flags, exit_signal).0) || flags.contains(CloneFlags::PTRACE);
-    if !asked || flags.contains(CloneFlags::UNTRACED) || link(&tracer, child, seized, options).is_err() {
+    if !asked || flags.contains(CloneFlags::UNTRACED) || link(&tracer, by, child, seized, options).is_err() {
         return;
     }
     if seized {

@@ -5,7 +5,7 @@
 use super::frame::{SS_AUTODISARM, SS_DISABLE, SS_ONSTACK};
 use super::{AltStack, SigAction, SigInfo, SigSet, Signal, send};
 use crate::error::{Errno, Result};
-use crate::task::{Task, sched};
+use crate::task::{Task, ptrace, sched};
 use alloc::sync::Arc;
 
 /// The smallest alternate stack (`MINSIGSTKSZ`).
@@ -27,9 +27,9 @@ pub fn set_action(task: &Arc<Task>, signal: Signal, action: SigAction) -> SigAct
     old
 }
 
-/// Whether a signal is pending that the thread does not block.
+/// Whether a signal is pending that the thread does not block, or it must leave its sleep for its end or its tracer.
 pub fn has_deliverable(task: &Task) -> bool {
-    if super::fatal_signal_pending(task) {
+    if super::fatal_signal_pending(task) || ptrace::is_wanted(task) {
         return true;
     }
     let shared = task.process.signals.lock();

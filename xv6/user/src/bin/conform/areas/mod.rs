@@ -26,6 +26,7 @@ mod pivot_root;
 mod poll;
 mod proc;
 mod processes;
+mod ptrace;
 mod renames;
 mod signal_waits;
 mod signals;
@@ -70,5 +71,6 @@ pub const AREAS: &[Area] = &[
     namespaces::AREA,
     user_namespaces::AREA,
     pidfds::AREA,
+    ptrace::AREA,
     cgroups::AREA,
 ];
