@@ -7,7 +7,7 @@
 //! hold no lock of the file.
 
 use super::{PageCache, PageSource, flusher};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -20,11 +20,33 @@ pub(super) struct Held {
     pub source: Arc<dyn PageSource>,
 }
 
-/// The dirty files, by the address of their cache.
-static LIST: SpinLock<BTreeMap<usize, Held>> = SpinLock::new(Rank::Mm, "dirty files", BTreeMap::new());
+/// The dirty files.
+struct List {
+    /// By the address of their cache.
+    held: BTreeMap<usize, Held>,
+    /// The unlinked ones among them.
+    orphans: BTreeSet<usize>,
+}
 
-/// Unlinked files among them.
+static LIST: SpinLock<List> =
+    SpinLock::new(Rank::Mm, "dirty files", List { held: BTreeMap::new(), orphans: BTreeSet::new() });
+
+/// How many unlinked files are listed: nobody takes the lock to find none.
 static ORPHANS: AtomicUsize = AtomicUsize::new(0);
+
+impl List {
+    fn add_orphan(&mut self, key: usize) {
+        self.orphans.insert(key);
+        ORPHANS.store(self.orphans.len(), Ordering::Relaxed);
+    }
+
+    fn remove(&mut self, key: usize) -> Option<Held> {
+        if self.orphans.remove(&key) {
+            ORPHANS.store(self.orphans.len(), Ordering::Relaxed);
+        }
+        self.held.remove(&key)
+    }
+}
 
 fn key(cache: &PageCache) -> usize {
     core::ptr::from_ref(cache).addr()
@@ -38,9 +60,9 @@ fn is_dirty(cache: &PageCache) -> bool {
 pub(super) fn list(cache: &PageCache) {
     if let (Some(this), Some(source)) = (cache.this.upgrade(), cache.source()) {
         let mut list = LIST.lock();
-        if is_dirty(cache) && list.insert(key(cache), Held { cache: this, source }).is_none() {
+        if is_dirty(cache) && list.held.insert(key(cache), Held { cache: this, source }).is_none() {
             if cache.unlinked.load(Ordering::Acquire) {
-                ORPHANS.fetch_add(1, Ordering::Relaxed);
+                list.add_orphan(key(cache));
             }
             drop(list);
             flusher::wake();
@@ -54,32 +76,29 @@ pub(super) fn unlist(cache: &PageCache) -> Option<Held> {
     if is_dirty(cache) {
         return None;
     }
-    let held = list.remove(&key(cache));
-    if held.is_some() && cache.unlinked.load(Ordering::Acquire) {
-        ORPHANS.fetch_sub(1, Ordering::Relaxed);
-    }
-    held
+    list.remove(key(cache))
 }
 
 /// The file has lost its last name.
 pub(super) fn note_orphan(cache: &PageCache) {
-    if LIST.lock().contains_key(&key(cache)) {
-        ORPHANS.fetch_add(1, Ordering::Relaxed);
+    let mut list = LIST.lock();
+    if list.held.contains_key(&key(cache)) {
+        list.add_orphan(key(cache));
     }
 }
 
 /// The dirty files now.
 pub(super) fn all() -> Vec<Held> {
-    LIST.lock().values().cloned().collect()
+    LIST.lock().held.values().cloned().collect()
 }
 
 /// Whether there are any.
 pub(super) fn is_empty() -> bool {
-    LIST.lock().is_empty()
+    LIST.lock().held.is_empty()
 }
 
 /// Lets go of unlinked files that only write-back still holds. unlink(2), rename(2) and close(2) call it at their end, with no
-/// lock held; it costs a load when there are none.
+/// lock held; it costs a load when there are none, and looks at them alone otherwise.
 pub fn sweep_orphans() {
     if ORPHANS.load(Ordering::Relaxed) == 0 {
         return;
@@ -87,9 +106,8 @@ pub fn sweep_orphans() {
     loop {
         let orphan = {
             let list = LIST.lock();
-            let alone =
-                |held: &&Held| held.cache.unlinked.load(Ordering::Acquire) && Arc::strong_count(&held.source) == 1;
-            list.values().find(alone).cloned()
+            let alone = |held: &&Held| Arc::strong_count(&held.source) == 1;
+            list.orphans.iter().filter_map(|key| list.held.get(key)).find(alone).cloned()
         };
         let Some(Held { cache, source }) = orphan else { return };
         {

@@ -59,7 +59,7 @@ fn pivot_root(call: &mut Call<'_>) -> Result<usize> {
     let (old, new) = umount::pivot_root(&ctx, &call.task.ns().mnt, &new_root, &put_old)?;
     for process in task::all_in(PidNamespace::initial()) {
         for thread in process.threads() {
-            if let Some(fs) = thread.try_fs() {
+            if let Some(fs) = thread.try_fs().filter(|fs| fs.stands_at(&old)) {
                 fs.replace(|place| (*place == old).then(|| new.clone()));
             }
         }

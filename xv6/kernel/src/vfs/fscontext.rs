@@ -69,6 +69,12 @@ impl FsContext {
         drop(old);
     }
 
+    /// Whether root or working directory is `place`.
+    pub fn stands_at(&self, place: &Path) -> bool {
+        let paths = self.paths.lock();
+        paths.root == *place || paths.cwd == *place
+    }
+
     /// Replaces root and working directory where `new` has another place for them (pivot_root(2), a namespace copy).
     pub fn replace(&self, new: impl Fn(&Path) -> Option<Path>) {
         let (root, cwd) = self.both();
