@@ -43,9 +43,9 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// What `words`, the command's name and its arguments, ask for. Of all verbs' arguments only those of the one that is named are made ready: clap
-    /// takes longer for all of them than a container takes to start its own process. Whatever is not plainly right goes the whole way, which knows how
-    /// to help and how to say what is wrong.
+    /// What `words`, the command's name and its arguments, ask for. Of all verbs' arguments only those of the one that is named are made ready: all of them
+    /// take clap a seventh of what a start does in user mode. Whatever is not plainly right goes the whole way, which knows how to help and how to say
+    /// what is wrong.
     ///
     /// # Errors
     /// Help, the version, or a mistake, as clap has them.
