@@ -118,7 +118,7 @@ pub(super) fn check(task: &Arc<Task>) {
             let now = timer.of(times);
             if setting.due <= now {
                 *signal = Some(timer.signal());
-                setting.due = if setting.interval == 0 { NEVER } else { now + setting.interval };
+                setting.due = if setting.interval == 0 { NEVER } else { now.saturating_add(setting.interval) };
             }
             rest = rest.min(setting.due.saturating_sub(now));
         }

@@ -138,6 +138,15 @@ pub const AREA: Area = Area {
                 t.put(take_caught().iter().map(|caught| signal_name(caught.signal)).collect::<Vec<_>>());
             }
         }),
+        plain("cpu_timer_with_the_longest_interval", |t| {
+            must(catch(SIGVTALRM, 0, 0).map_err(Errno));
+            let set = sys!(SYS_setitimer, ITIMER_VIRTUAL, &[i64::MAX, 999_999, 0, 5000], 0);
+            t.put(set);
+            spin_until(|| set.is_err() || count_caught() > 0);
+            let start = std::time::Instant::now();
+            spin_until(|| start.elapsed() > std::time::Duration::from_millis(20));
+            t.put(take_caught().len());
+        }),
         plain("alarm", |t| {
             t.put([sys!(SYS_alarm, 100), sys!(SYS_alarm, 50), sys!(SYS_alarm, 0), sys!(SYS_alarm, 0)]);
             t.put(end_of(|| {
