@@ -63,7 +63,7 @@ fn control(guest: &mut Booted) {
     }
     let during = Counts::of(guest).expect("the guest answers");
     assert_eq!(during.objects["processes"], before.objects["processes"] + 1);
-    assert!(during.objects["files"] > before.objects["files"] && during.pages >= before.pages + 512, "{during:?}");
+    assert!(during.objects["files"] > before.objects["files"] && during.anon >= before.anon + 512, "{during:?}");
     assert!(!during.is_back(&before), "{during:?}");
     guest.ok(&format!("kill -9 {}; wait; rm /run/held", pid.trim())).expect("the guest answers");
     before.expect_back(guest, "the control");
