@@ -1,10 +1,10 @@
 //! probe: the test tool that runs inside containers and beside them. Each subcommand prints one clear line per result, as
 //! `WHAT<TAB>RESULT`, so that a test reads what a person would see.
 //!
-//! `escape.rs` tries to leave the root folder, `errno.rs` makes one system call and names its errno, `load.rs` uses resources
-//! up, `hog.rs` memory of each sort, `bomb.rs` does so by the number, `full.rs` a disk's, `fuzz` makes wild calls, `exec.rs` executes damaged programs, `spaces.rs` looks whether
-//! memory is each process's own, `stress.rs` does everything at once, `synced.rs` changes files durably, `bench.rs` measures; this file reads the
-//! command line and has the small ones.
+//! `escape.rs` tries to leave the root folder, `errno.rs` makes one system call and names its errno, `load.rs` uses resources up, `hog.rs` memory
+//! of each sort, `bomb.rs` does so by the number, `full.rs` a disk's, `long.rs` makes calls that take long, `fuzz` wild ones, `exec.rs` executes
+//! damaged programs, `spaces.rs` looks whether memory is each process's own, `stress.rs` does everything at once, `synced.rs` changes files
+//! durably, `bench.rs` measures; this file reads the command line and has the small ones.
 
 mod bench;
 mod bomb;
@@ -15,6 +15,7 @@ mod full;
 mod fuzz;
 mod hog;
 mod load;
+mod long;
 mod spaces;
 mod stress;
 mod synced;
@@ -27,7 +28,7 @@ use std::process::ExitCode;
 use user::{Args, Failure, Out};
 
 const USAGE: &str = "probe ids | signal PID [SIGNAL] | open PATH | escape [DIR] | chroot-escape [DIR] | fchdir-escape [DIR] | \
-proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | tables SIZE | hog KIND SIZE [FILE] | fill PATH [--remove] | full DIR [--keep] | spin [SECONDS] | \
+proc-root [DIR] | errno CALL [ARGUMENT...] | forks [N] | mem SIZE [--hold] | tables SIZE | hog KIND SIZE [FILE] | fill PATH [--remove] | full DIR [--keep] | long KIND | spin [SECONDS] | \
 threads N | bomb KIND [--limit N] [--in DIR] [--tmpfs INODES] [--keep] | \
 fuzz [--calls N] [--seed S] [--from BATCH] [--jobs N] [--counts] | fuzz --list | \
 exec [--runs N] [--seed S] [--program FILE] | spaces [ROUNDS] | \
@@ -77,6 +78,7 @@ fn body(args: &mut Args, out: &mut Out) -> Result<u8, Failure> {
             load::fill(path, !remove.is_empty(), out)
         }
         ("full", [dir, keep @ ..]) if matches!(keep, [] | ["--keep"]) => full::run(dir, !keep.is_empty(), out),
+        ("long", [kind]) => long::run(kind, out).unwrap_or_else(|| args.usage_error()),
         ("spin", []) => load::spin(None),
         ("spin", [seconds]) => load::spin(Some(number(args, seconds))),
         ("threads", [count]) => load::threads(number(args, count), out),
