@@ -45,12 +45,13 @@ fn map(at: usize, pages: usize) -> Result<usize, Failure> {
     must("mmap", libc::SYS_mmap, [at, pages * PAGE, access, flags, usize::MAX, 0])
 }
 
-/// What threads find at `base`, as long as `epoch` is not [`END`]: with each epoch all pages get its number. Odd epochs: about to change.
-fn watch(base: usize, pages: usize, epoch: &AtomicU64, start: usize) -> Result<(), Failure> {
+/// What threads find at `base`, as long as `epoch` is not [`END`]: with each epoch all pages get its number. Odd epochs: about to change. Who
+/// `rests` gives the CPU to others now and then; who does not keeps what its CPU knows of the pages.
+fn watch(base: usize, pages: usize, epoch: &AtomicU64, start: usize, rests: bool) -> Result<(), Failure> {
     let mut page = start;
     loop {
         page = (page + 1) % pages;
-        if page == 0 {
+        if rests && page == 0 {
             rustix::thread::sched_yield();
         }
         let before = epoch.load(Ordering::SeqCst);
@@ -58,7 +59,7 @@ fn watch(base: usize, pages: usize, epoch: &AtomicU64, start: usize) -> Result<(
             return Ok(());
         }
         if before % 2 == 1 {
-            rustix::thread::sched_yield();
+            std::hint::spin_loop();
             continue;
         }
         let found = load(base + page * PAGE);
@@ -102,7 +103,7 @@ fn replaced(seed: u64, pages: usize) -> Result<(), Failure> {
             .map(|start| {
                 scope.spawn({
                     let epoch = &epoch;
-                    move || watch(base, pages, epoch, start)
+                    move || watch(base, pages, epoch, start, seed & 2 == 0)
                 })
             })
             .collect();
