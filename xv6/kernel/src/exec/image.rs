@@ -172,6 +172,6 @@ pub fn build(
     if space.write_remote(stack.sp, &stack.bytes)? != stack.bytes.len() {
         return Err(Errno::ENOMEM.during("filling a new stack"));
     }
-    space.set_strings(stack.arguments, stack.environment);
+    space.set_strings(stack.arguments, stack.environment, stack.auxiliary);
     Ok(Loaded { space, entry, sp: stack.sp })
 }

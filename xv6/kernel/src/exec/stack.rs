@@ -39,6 +39,8 @@ pub struct Stack {
     pub arguments: Range<usize>,
     /// Where the environment strings are.
     pub environment: Range<usize>,
+    /// Where the auxiliary vector is, its end included.
+    pub auxiliary: Range<usize>,
 }
 
 /// Features that every x86-64 has (CPUID leaf 1, EDX): FPU, TSC, MSR, PAE, CX8, CMOV, MMX, FXSR, SSE, SSE2. Programs ask CPUID for more.
@@ -85,8 +87,10 @@ pub fn build(top: usize, path: &[u8], argv: &[Vec<u8>], envp: &[Vec<u8>], facts:
         (15, platform_at),
         (0, 0),
     ];
-    let words = 1 + argv.len() + 1 + envp.len() + 1 + 2 * auxiliary.len();
+    let before = 1 + argv.len() + 1 + envp.len() + 1;
+    let words = before + 2 * auxiliary.len();
     let sp = (random_at - words * 8) & !15;
+    let auxiliary_at = sp + before * 8..sp + words * 8;
     let mut bytes = Vec::with_capacity(top - sp);
     let mut word = |value: usize| bytes.extend_from_slice(&value.to_le_bytes());
     word(argv.len());
@@ -111,7 +115,7 @@ pub fn build(top: usize, path: &[u8], argv: &[Vec<u8>], envp: &[Vec<u8>], facts:
     }
     bytes.extend_from_slice(path);
     bytes.extend_from_slice(&[0; 9]);
-    Stack { bytes, sp, arguments, environment }
+    Stack { bytes, sp, arguments, environment, auxiliary: auxiliary_at }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //!   space   one process's memory          cache      one file's pages             frames   taking pages, counters
 //!   area    its stretches                 file_io    read, write, truncate        reclaim  dropping clean pages
 //!   fault   filling them in               writeback  dirty pages to the disk      oom      when that is not enough
-//!   mapping remap advise remote           dirty flusher  which files, and when    reaper   spaces that end elsewhere
+//!   mapping remap advise remote detail    dirty flusher  which files, and when    reaper   spaces that end elsewhere
 //!   user buf  copies to and from user memory     rmap  from a page to who maps it
 //! ```
 //!
@@ -18,6 +18,7 @@ mod advise;
 mod area;
 mod buf;
 mod cache;
+mod detail;
 mod dirty;
 mod fault;
 mod file_io;
@@ -42,6 +43,7 @@ mod tests;
 pub use advise::Advice;
 pub use buf::{IoVec, ReadBuf, WriteBuf};
 pub use cache::{PageCache, PageSource};
+pub use detail::Detail;
 pub use dirty::sweep_orphans;
 pub use fault::{FORBIDDEN, UNMAPPED};
 pub use file_io::SIZE_MAX;

@@ -72,10 +72,10 @@ impl AddressSpace {
         })
     }
 
-    /// Notes where exec(2) put the argument and environment strings.
-    pub fn set_strings(&self, arguments: Range<usize>, environment: Range<usize>) {
+    /// Notes where exec(2) put the argument and environment strings and the auxiliary vector.
+    pub fn set_strings(&self, arguments: Range<usize>, environment: Range<usize>, auxiliary: Range<usize>) {
         let mut layout = self.layout.lock();
-        (layout.arguments, layout.environment) = (arguments, environment);
+        (layout.arguments, layout.environment, layout.auxiliary) = (arguments, environment, auxiliary);
     }
 
     /// Notes where the heap begins, and below what mappings go.
@@ -93,6 +93,12 @@ impl AddressSpace {
     /// The environment strings likewise (`/proc/PID/environ`).
     pub fn environment(&self) -> Vec<u8> {
         let range = self.layout.lock().environment.clone();
+        self.string_area(range)
+    }
+
+    /// The auxiliary vector likewise (`/proc/PID/auxv`).
+    pub fn auxiliary_vector(&self) -> Vec<u8> {
+        let range = self.layout.lock().auxiliary.clone();
         self.string_area(range)
     }
 

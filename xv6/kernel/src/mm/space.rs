@@ -31,6 +31,8 @@ pub(super) struct Layout {
     pub arguments: Range<usize>,
     /// The environment strings.
     pub environment: Range<usize>,
+    /// The auxiliary vector.
+    pub auxiliary: Range<usize>,
     /// The largest `areas.size()` so far.
     pub peak: usize,
 }
@@ -107,6 +109,7 @@ impl AddressSpace {
             layout.map_top = parent.map_top;
             layout.arguments = parent.arguments.clone();
             layout.environment = parent.environment.clone();
+            layout.auxiliary = parent.auxiliary.clone();
             layout.peak = parent.areas.size();
             let mut outcome = Ok(());
             for area in parent.areas.iter() {
@@ -247,17 +250,8 @@ impl Drop for AddressSpace {
     }
 }
 
-fn describe(area: &Area, heap: &Range<usize>) -> AreaInfo {
-    let mut info = AreaInfo {
-        start: area.start,
-        end: area.end,
-        prot: area.prot,
-        shared: area.is_shared(),
-        offset: 0,
-        dev: 0,
-        ino: 0,
-        name: Vec::new(),
-    };
+pub(super) fn describe(area: &Area, heap: &Range<usize>) -> AreaInfo {
+    let mut info = AreaInfo { prot: area.prot, shared: area.is_shared(), ..AreaInfo::new(area.range()) };
     match &area.backing {
         Backing::Mapped(mapped) => {
             info.offset = mapped.first * PAGE as u64;

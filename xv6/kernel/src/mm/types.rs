@@ -4,6 +4,7 @@ use super::PageCache;
 use crate::error::Result;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// What a faulting access wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,6 +121,22 @@ pub struct AreaInfo {
     pub ino: u64,
     /// Path, or `[heap]`, `[stack]`, or empty.
     pub name: Vec<u8>,
+}
+
+impl AreaInfo {
+    /// Private memory of no file, without any access.
+    pub fn new(range: Range<usize>) -> AreaInfo {
+        AreaInfo {
+            start: range.start,
+            end: range.end,
+            prot: Prot::empty(),
+            shared: false,
+            offset: 0,
+            dev: 0,
+            ino: 0,
+            name: Vec::new(),
+        }
+    }
 }
 
 /// How much memory a process uses, in bytes.

@@ -33,34 +33,34 @@ pub const ROWS: &[Row] = &[
 
 fn read(call: &mut Call<'_>) -> Result<usize> {
     let file = call.file(0)?;
-    file.read(&mut ReadBuf::user(call.args[1], call.args[2])?)
+    call.task.io.read(file.read(&mut ReadBuf::user(call.args[1], call.args[2])?))
 }
 
 fn write(call: &mut Call<'_>) -> Result<usize> {
     let file = call.file(0)?;
-    file.write(&mut WriteBuf::user(call.args[1], call.args[2])?)
+    call.task.io.wrote(file.write(&mut WriteBuf::user(call.args[1], call.args[2])?))
 }
 
 fn readv(call: &mut Call<'_>) -> Result<usize> {
     let file = call.file(0)?;
-    file.read(&mut ReadBuf::user_vec(user::read_iovec(call.args[1], call.args[2])?))
+    call.task.io.read(file.read(&mut ReadBuf::user_vec(user::read_iovec(call.args[1], call.args[2])?)))
 }
 
 fn writev(call: &mut Call<'_>) -> Result<usize> {
     let file = call.file(0)?;
-    file.write(&mut WriteBuf::user_vec(user::read_iovec(call.args[1], call.args[2])?))
+    call.task.io.wrote(file.write(&mut WriteBuf::user_vec(user::read_iovec(call.args[1], call.args[2])?)))
 }
 
 fn pread(call: &mut Call<'_>) -> Result<usize> {
     let at = offset(call.args[3])?;
     let file = call.file(0)?;
-    file.read_at(&mut ReadBuf::user(call.args[1], call.args[2])?, at)
+    call.task.io.read(file.read_at(&mut ReadBuf::user(call.args[1], call.args[2])?, at))
 }
 
 fn pwrite(call: &mut Call<'_>) -> Result<usize> {
     let at = offset(call.args[3])?;
     let file = call.file(0)?;
-    file.write_at(&mut WriteBuf::user(call.args[1], call.args[2])?, at)
+    call.task.io.wrote(file.write_at(&mut WriteBuf::user(call.args[1], call.args[2])?, at))
 }
 
 bitflags::bitflags! {
@@ -82,11 +82,12 @@ fn preadv(call: &mut Call<'_>) -> Result<usize> {
     let (at, asked) = place(call)?;
     let file = call.file(0)?;
     let mut buf = ReadBuf::user_vec(user::read_iovec(call.args[1], call.args[2])?);
-    match at {
+    let read = match at {
         _ if asked.contains(Asked::APPEND) => Err(Errno::EOPNOTSUPP.into()),
         None => file.read(&mut buf),
         Some(at) => file.read_at(&mut buf, at),
-    }
+    };
+    call.task.io.read(read)
 }
 
 fn pwritev(call: &mut Call<'_>) -> Result<usize> {
@@ -97,7 +98,8 @@ fn pwritev(call: &mut Call<'_>) -> Result<usize> {
         _ if asked.contains(Asked::APPEND) => file.append(&mut buf, at.is_none()),
         None => file.write(&mut buf),
         Some(at) => file.write_at(&mut buf, at),
-    }?;
+    };
+    let written = call.task.io.wrote(written)?;
     if asked.intersects(Asked::DSYNC | Asked::SYNC) {
         file.ops.sync(&file)?;
     }

@@ -15,6 +15,7 @@ mod exec;
 mod exit;
 pub mod futex;
 pub mod group;
+pub mod iocount;
 mod itimer;
 pub mod locks;
 pub mod oom;

@@ -7,6 +7,7 @@
 
 use super::cred::Cred;
 use super::group::{ProcessGroup, Session};
+use super::iocount::IoTotals;
 use super::rlimit::{Limits, Resource};
 use super::signal::{ProcessSignals, Signal};
 use super::{Pid, Task};
@@ -87,6 +88,8 @@ pub struct Process {
     pub(super) leader_charge: SpinLock<Option<TaskCharge>>,
     /// CPU time of ended threads, and of waited-for children.
     pub(super) spent: SpinLock<(CpuTimes, CpuTimes)>,
+    /// What ended threads, and waited-for children, have read and written.
+    pub(super) io: SpinLock<IoTotals>,
     pub(super) exe: SpinLock<Option<Arc<Running>>>,
     /// Whom it traces.
     pub(super) tracer: super::ptrace::TracerCell,
@@ -152,6 +155,7 @@ impl Process {
             remains: SpinLock::new(Rank::Leaf, "process remains", None),
             leader_charge: SpinLock::new(Rank::Charge, "leader's charge", None),
             spent: SpinLock::new(Rank::Leaf, "process times", Default::default()),
+            io: SpinLock::new(Rank::Leaf, "process input and output", IoTotals::default()),
             exe: SpinLock::new(Rank::Leaf, "program file", None),
             tracer: super::ptrace::no_tracer(),
             traced_by: SpinLock::new(Rank::Leaf, "former tracer", Weak::new()),
@@ -314,6 +318,12 @@ impl Process {
     /// The program.
     pub fn exe(&self) -> Option<Arc<Running>> {
         self.exe.lock().clone()
+    }
+
+    /// What it has read and written, its waited-for children too.
+    pub fn io(&self) -> IoTotals {
+        let ended = *self.io.lock();
+        self.threads().iter().fold(ended, |sum, task| sum.plus(task.io.totals()))
     }
 
     /// CPU time of all threads so far.

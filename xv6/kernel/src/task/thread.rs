@@ -6,6 +6,7 @@
 //! Locks: `parts` (`Rank::TaskParts`), held for a swap or for taking references, also out of what it holds (`Rank::Files`); `signals` (`Rank::ThreadSignals`); `charge` (`Rank::Charge`).
 
 use super::cred::Cred;
+use super::iocount::IoCounts;
 use super::process::{CpuTimes, Process};
 use super::sched::Entity;
 use super::signal::{Actions, ThreadSignals};
@@ -83,6 +84,8 @@ pub struct Task {
     pub(super) exiting: AtomicBool,
     /// Voluntary and forced switches so far.
     pub(super) switches: [AtomicU64; 2],
+    /// What it has read and written.
+    pub io: IoCounts,
 }
 
 /// A sleep that a signal interrupted and that goes on afterwards.
@@ -129,6 +132,7 @@ impl Task {
             start_ns: hal::time::now_ns(),
             exiting: AtomicBool::new(false),
             switches: [AtomicU64::new(0), AtomicU64::new(0)],
+            io: IoCounts::default(),
         });
         task.tid().set_task(Arc::downgrade(&task));
         task.share_cpu_with_group();

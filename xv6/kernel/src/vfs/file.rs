@@ -98,6 +98,10 @@ pub trait FileOps: Send + Sync {
     fn has_offset(&self) -> bool {
         !self.is_stream()
     }
+    /// False where a file has no end that lseek(2) could count from: a process's memory.
+    fn has_end(&self) -> bool {
+        true
+    }
     /// lseek(2) without an offset: `ESPIPE`, except on a device that has places of its own.
     fn seek(&self, _whence: super::openfile::Whence, _by: i64) -> Result<u64> {
         Err(Errno::ESPIPE.into())

@@ -214,6 +214,7 @@ impl File {
         let to = match whence {
             Whence::Set => Some(by),
             Whence::Current => (*offset as i64).checked_add(by),
+            _ if !self.ops.has_end() => None,
             Whence::End => (self.size()? as i64).checked_add(by),
             Whence::Data | Whence::Hole => {
                 let size = self.size()?;

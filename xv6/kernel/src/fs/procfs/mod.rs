@@ -12,11 +12,13 @@ mod access;
 mod idmap;
 mod limits;
 mod lists;
+mod mem;
 mod memory;
 mod mounts;
 mod namespaces;
 mod node;
 mod process;
+mod smaps;
 mod stat;
 mod status;
 mod sysctl;
@@ -77,6 +79,8 @@ enum What {
     Link(Show),
     /// A link that leads to a place without walking its text; the second function makes the text.
     Magic(fn(&View) -> Result<Path>, Show),
+    /// A process's memory.
+    Memory,
     /// A folder of rows.
     Rows(&'static [Row]),
     /// A folder of other things.
@@ -98,6 +102,10 @@ impl Row {
 
     const fn magic(name: &'static str, place: fn(&View) -> Result<Path>, show: Show) -> Row {
         Row { name, mode: 0o777, what: What::Magic(place, show), private: true }
+    }
+
+    const fn memory(name: &'static str) -> Row {
+        Row { name, mode: 0o600, what: What::Memory, private: true }
     }
 
     const fn rows(name: &'static str, rows: &'static [Row]) -> Row {

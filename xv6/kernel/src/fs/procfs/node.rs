@@ -105,7 +105,7 @@ impl ProcNode {
 impl What {
     fn kind(self) -> Kind {
         match self {
-            What::Text(_) | What::Knob(..) => Kind::File,
+            What::Text(_) | What::Knob(..) | What::Memory => Kind::File,
             What::Link(_) | What::Magic(..) => Kind::Symlink,
             What::Rows(_) | What::List(_) => Kind::Directory,
         }
@@ -198,6 +198,10 @@ impl Inode for ProcNode {
         let (show, store) = match self.what {
             What::Text(show) => (show, None),
             What::Knob(show, store) => (show, Some(store)),
+            What::Memory => {
+                self.check()?;
+                return super::mem::open(&self.view);
+            }
             _ => return Ok(None),
         };
         self.check()?;

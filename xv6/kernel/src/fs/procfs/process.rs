@@ -2,9 +2,10 @@
 
 use super::lists::{DescriptorInfos, Descriptors, Threads};
 use super::namespaces::NAMESPACES;
-use super::{Row, View, idmap, limits, memory, mounts, stat, status};
+use super::{Row, View, idmap, limits, memory, mounts, smaps, stat, status};
 use crate::error::{Errno, Result};
 use crate::fs::text::number;
+use crate::task::iocount::IoTotals;
 use crate::task::{self, Cap};
 use crate::vfs::Path;
 use alloc::format;
@@ -19,7 +20,12 @@ pub static PROCESS: &[Row] = &[
     Row::knob("comm", status::comm, status::set_comm),
     Row::text("cmdline", memory::cmdline),
     Row::text("environ", memory::environ).private(),
+    Row::text("auxv", memory::auxv).private(),
     Row::text("maps", memory::maps).private(),
+    Row::text("smaps", smaps::smaps).private(),
+    Row::text("smaps_rollup", smaps::smaps_rollup).private(),
+    Row::memory("mem"),
+    Row::text("io", io).private(),
     Row::text("limits", limits::limits),
     Row::text("cgroup", status::cgroup),
     Row::text("mounts", mounts::mounts),
@@ -50,7 +56,11 @@ pub static THREAD: &[Row] = &[
     Row::knob("comm", status::comm, status::set_comm),
     Row::text("cmdline", memory::cmdline),
     Row::text("environ", memory::environ).private(),
+    Row::text("auxv", memory::auxv).private(),
     Row::text("maps", memory::maps).private(),
+    Row::text("smaps", smaps::smaps).private(),
+    Row::text("smaps_rollup", smaps::smaps_rollup).private(),
+    Row::memory("mem"),
     Row::text("limits", limits::limits),
     Row::text("cgroup", status::cgroup),
     Row::text("mounts", mounts::mounts),
@@ -73,6 +83,13 @@ fn cwd(view: &View) -> Result<Path> {
 
 fn root(view: &View) -> Result<Path> {
     Ok(view.thread()?.try_fs().ok_or(Errno::ENOENT)?.root())
+}
+
+/// What it has read and written. What of it went to a disk is not known by process: caches come between (`io.stat` counts that by cgroup).
+fn io(view: &View) -> Result<Vec<u8>> {
+    let IoTotals { bytes: [read, written], calls: [reads, writes] } = view.process()?.io();
+    let text = format!("rchar: {read}\nwchar: {written}\nsyscr: {reads}\nsyscw: {writes}\n");
+    Ok((text + "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n").into_bytes())
 }
 
 fn oom_score_adj(view: &View) -> Result<Vec<u8>> {

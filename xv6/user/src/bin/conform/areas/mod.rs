@@ -25,6 +25,7 @@ mod pipes;
 mod pivot_root;
 mod poll;
 mod proc;
+mod proc_memory;
 mod processes;
 mod ptrace;
 mod renames;
@@ -65,6 +66,7 @@ pub const AREAS: &[Area] = &[
     job_control::AREA,
     identity::AREA,
     proc::AREA,
+    proc_memory::AREA,
     mounts::AREA,
     pivot_root::AREA,
     overlay::AREA,
