@@ -142,13 +142,14 @@ pub fn copy(
         let target = to.leaf_or_new(theirs, va + first * span(0))?;
         theirs.leaves.find_to_fill(va + last * span(0));
         let mut copied = 0;
-        for (i, (leaf, place)) in source.iter().zip(&target.table[slots]).enumerate().take(last + 1).skip(first) {
+        let places = &target.table[slots][first..=last];
+        for (i, (leaf, place)) in source[first..=last].iter().zip(places).enumerate() {
             let mut value = leaf.load(Ordering::Relaxed);
             if value == 0 {
                 continue;
             }
             if cow && value & entry::WRITE != 0 {
-                state.changes.note(va + i * span(0), leaf.fetch_and(!entry::WRITE, Ordering::Relaxed));
+                state.changes.note(va + (first + i) * span(0), leaf.fetch_and(!entry::WRITE, Ordering::Relaxed));
                 value &= !entry::WRITE;
             }
             // The CPU changes no entry that is empty, and nobody else has the lock.

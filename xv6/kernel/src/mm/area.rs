@@ -201,6 +201,18 @@ impl AreaMap {
         Ok(())
     }
 
+    /// Adds an area above all others and joins it with none: for the copy of a map, whose neighbours did not join there either.
+    pub fn append(&mut self, area: Area) {
+        debug_assert!(self.last().is_none_or(|last| last.end <= area.start));
+        self.size += area.len();
+        self.areas.insert(area.start, area);
+    }
+
+    /// The highest area.
+    pub fn last(&self) -> Option<&Area> {
+        self.areas.last_key_value().map(|(_, area)| area)
+    }
+
     /// Takes out all that lies in `range`, cutting areas at its edges. `ENOMEM` when the cuts would make too many areas; nothing
     /// has changed then. What is returned may be the last owner of a file: drop it without locks held.
     pub fn remove(&mut self, range: Range<usize>) -> Result<Vec<Area>> {

@@ -141,9 +141,13 @@ impl AddressSpace {
         let mut copy = area.clone();
         let shared = area.is_shared();
         if let Backing::Mapped(mapped) = &mut copy.backing {
-            mapped.mapper = mapped.pages.add_mapper(&child.this);
+            // A program's areas show one file, one after the other.
+            mapped.mapper = match layout.areas.last().map(|last| &last.backing) {
+                Some(Backing::Mapped(last)) if Arc::ptr_eq(&last.pages, &mapped.pages) => last.mapper.clone(),
+                _ => mapped.pages.add_mapper(&child.this),
+            };
         }
-        layout.areas.insert(copy)?;
+        layout.areas.append(copy);
         // A shared page can be found again through its cache, by a fault.
         if shared || area.flags.contains(AreaFlags::WIPED_IN_CHILD) {
             return Ok(());
