@@ -15,7 +15,12 @@ write 1048576\tENOSPC
 write 65536\tENOSPC
 write 4096\tENOSPC
 write 1\tENOSPC
+fallocate\tok
+fallocate all\tENOSPC
+nothing done\tok
 fsync\tok
+read back\tok
+promised\tok
 read back\tok
 append\tENOSPC
 mkdir\tENOSPC

@@ -256,18 +256,32 @@ impl<D: Disk> Fs<D> {
         Ok(inode.count == 0)
     }
 
-    /// fallocate(2) mode 0: blocks for the range, zeroed where there were none; grows the file unless `keep_size`.
-    pub fn allocate(&mut self, ino: Ino, offset: u64, len: u64, keep_size: bool) -> Result<()> {
-        self.check_writable()?;
+    /// Whether [`Fs::allocate`] of the range finds room: [`Error::NoSpace`] before anything is changed.
+    pub fn room_for(&mut self, ino: Ino, offset: u64, len: u64) -> Result<()> {
         let end = offset.checked_add(len).filter(|&end| end <= MAX_SIZE).ok_or(Error::TooBig)?;
         let inode = self.inode(ino)?;
         file_only(&inode)?;
+        let (mut key, last) = (split(offset).0, blocks_for(end));
+        let mut missing = 0;
+        while key < last {
+            let (start, blocks) = self.run_at(&inode, key)?;
+            let step = blocks.min(last - key);
+            missing += if start.is_none() { u64::from(step) } else { 0 };
+            key += step;
+        }
+        // One more, as for each piece below.
+        if missing > 0 { self.need(missing + 1).map(drop) } else { Ok(()) }
+    }
+
+    /// fallocate(2) mode 0: blocks for the range, zeroed where there were none; then grows the file unless `keep_size`. Without room for all of it
+    /// nothing is changed.
+    pub fn allocate(&mut self, ino: Ino, offset: u64, len: u64, keep_size: bool) -> Result<()> {
+        self.check_writable()?;
         if len == 0 {
             return Err(Error::Invalid);
         }
-        if end > inode.size && !keep_size {
-            self.truncate(ino, end)?;
-        }
+        self.room_for(ino, offset, len)?;
+        let end = offset + len;
         let (mut key, last) = (split(offset).0, blocks_for(end));
         while key < last {
             let inode = self.inode(ino)?;
@@ -282,7 +296,8 @@ impl<D: Disk> Fs<D> {
             }
             key += step;
         }
-        Ok(())
+        let grows = end > self.inode(ino)?.size && !keep_size;
+        if grows { self.truncate(ino, end) } else { Ok(()) }
     }
 
     fn write_zeros(&mut self, start: u32, len: u32) -> Result<u64> {

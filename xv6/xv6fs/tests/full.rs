@@ -37,6 +37,41 @@ fn out_of_inodes() {
 }
 
 #[test]
+fn kept_space_is_there_when_the_disk_is_full() {
+    let mut fs = mounted(2048);
+    let [kept, small, fill] =
+        [&b"kept"[..], b"small", b"fill"].map(|name| fs.create(ROOT_INO, name, &FILE, 0).expect("create"));
+    fs.write_at(small, 0, b"text", 0).expect("write");
+    fs.allocate(kept, 5000, 300_000, true).expect("space behind the end");
+    fs.allocate(kept, 0, 10_000, false).expect("space");
+    let st = fs.stat(kept).expect("stat");
+    assert_eq!((st.size, st.blocks), (10_000, 75));
+    assert!(read_all(&mut fs, kept).iter().all(|&b| b == 0));
+    // Told before anything is done: neither the size nor a part of it.
+    let before = counts(&mut fs);
+    for keep_size in [false, true] {
+        assert_eq!(fs.allocate(small, 0, before.available * 4096 + 1, keep_size), Err(Error::NoSpace));
+    }
+    assert_eq!((counts(&mut fs), fs.stat(small).expect("stat").size), (before, 4));
+    let mut end = 0;
+    while fs.write_at(fill, end, &[1; 8192], 0).is_ok() {
+        end += 8192;
+    }
+    let full = counts(&mut fs);
+    for keep_size in [false, true] {
+        assert_eq!(fs.allocate(small, 0, 1 << 20, keep_size), Err(Error::NoSpace));
+        assert_eq!(fs.allocate(kept, 300_000, 1 << 20, keep_size), Err(Error::NoSpace));
+    }
+    assert_eq!((counts(&mut fs), fs.stat(small).expect("stat").size), (full, 4));
+    fs.allocate(kept, 0, 305_000, false).expect("what is kept already takes no room");
+    let data: Vec<u8> = (0..305_000u32).map(|i| (i / 7) as u8).collect();
+    fs.write_at(kept, 0, &data, 0).expect("the space was kept");
+    assert_eq!(read_all(&mut fs, kept), data);
+    assert_eq!(counts(&mut fs), full);
+    unmount_clean(fs);
+}
+
+#[test]
 fn a_disk_filled_by_one_file() {
     let mut fs = mounted(2048);
     let f = fs.create(ROOT_INO, b"f", &FILE, 0).expect("create");

@@ -141,6 +141,21 @@ impl PageCache {
         }
     }
 
+    /// How many pages of `range` are not in memory: what a memory file lacks.
+    pub fn missing(&self, range: Range<u64>) -> u64 {
+        let mut present = 0;
+        self.for_each_cached(range.start, range.end, |_, _| present += 1);
+        (range.end - range.start).saturating_sub(present)
+    }
+
+    /// Gives a memory file pages of its own, of zeros, for all of `range` that it lacks, behind its end, too.
+    pub fn materialise(&self, range: Range<u64>) -> Result<()> {
+        for index in range {
+            drop(self.hold(index, false)?);
+        }
+        Ok(())
+    }
+
     /// Sets the size: pages past the end go, also from mappings; the last page's tail is zeroed. Then, still under the
     /// content lock, `commit` makes it true in the file system (frees or counts blocks).
     pub fn truncate(&self, size: u64, commit: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -193,7 +193,7 @@ fn ftruncate(call: &mut Call<'_>) -> Result<usize> {
     Ok(0)
 }
 
-/// fallocate(2): the file grows to cover the range (mode 0); the space itself is not kept, and holes cannot be punched.
+/// fallocate(2): space is kept for the range, and the file grows to cover it (mode 0) or keeps its size. Other modes are `EOPNOTSUPP`.
 fn fallocate(call: &mut Call<'_>) -> Result<usize> {
     const KEEP_SIZE: usize = 1;
     let (at, len) = (offset(call.args[2])?, offset(call.args[3])?);
@@ -210,10 +210,26 @@ fn fallocate(call: &mut Call<'_>) -> Result<usize> {
         _ => return Err(Errno::ENODEV.into()),
     }
     let end = at.checked_add(len).filter(|&end| end <= i64::MAX as u64).ok_or(Errno::EFBIG)?;
-    match call.args[1] {
-        0 if end > file.size()? => attr::set_size(&file.path, &call.task.cred(), end)?,
-        0 | KEEP_SIZE => {}
+    let keeps_size = match call.args[1] {
+        0 => false,
+        KEEP_SIZE => true,
         _ => return Err(Errno::EOPNOTSUPP.into()),
+    };
+    let grows = !keeps_size && end > file.size()?;
+    if grows && end > crate::task::file_size_limit() {
+        return Err(crate::task::file_too_large());
+    }
+    file.path.mount.check_writable()?;
+    attr::drop_set_id(&file.inode)?;
+    let mut done = at;
+    while done < end {
+        done += file.inode.allocate(done, end - done)?;
+        if crate::task::breathe_or_stop() {
+            return Err(Errno::EINTR.into());
+        }
+    }
+    if grows {
+        attr::set_size(&file.path, &call.task.cred(), end)?;
     }
     Ok(0)
 }

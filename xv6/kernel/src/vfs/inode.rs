@@ -226,6 +226,12 @@ pub trait Inode: Send + Sync + Any {
     fn set_attr(&self, _change: &SetAttr) -> Result<()> {
         Err(Errno::EPERM.into())
     }
+    /// fallocate(2): keeps space for the file's bytes from `offset` on, zeros where there was none, whether or not they lie behind its end; the size
+    /// stays. `ENOSPC` before anything is done, if there is not room for all `len` bytes. A long range takes several calls: returns how many bytes
+    /// are kept by this one.
+    fn allocate(&self, _offset: u64, _len: u64) -> Result<u64> {
+        Err(Errno::EOPNOTSUPP.into())
+    }
     /// The entry `name` of this directory, or `ENOENT`.
     fn lookup(&self, _name: &[u8]) -> Result<InodeRef> {
         Err(Errno::ENOTDIR.into())

@@ -213,6 +213,10 @@ impl Inode for OverlayNode {
         self.copy_up(change.size)?.inode().set_attr(change)
     }
 
+    fn allocate(&self, offset: u64, len: u64) -> Result<u64> {
+        self.copy_up(None)?.inode().allocate(offset, len)
+    }
+
     fn lookup(&self, name: &[u8]) -> Result<InodeRef> {
         let node: InodeRef = self.find(name)?;
         Ok(node)

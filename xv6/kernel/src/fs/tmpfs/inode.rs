@@ -147,6 +147,9 @@ fn same_type(inode: &InodeRef) -> Result<&TmpInode> {
     inode.as_any().downcast_ref::<TmpInode>().ok_or(Errno::EXDEV.into())
 }
 
+/// Pages made by one call of [`Inode::allocate`].
+const ALLOCATED_AT_ONCE: u64 = 256;
+
 impl Inode for TmpInode {
     fn attr(&self) -> Result<Attr> {
         let (size, pages) = match &self.body {
@@ -200,6 +203,19 @@ impl Inode for TmpInode {
         meta.mtime = change.mtime.or(change.size.map(|_| time)).unwrap_or(meta.mtime);
         meta.ctime = time;
         Ok(())
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> Result<u64> {
+        let Body::File(pages) = &self.body else { return Err(Errno::EINVAL.into()) };
+        let (first, end) = (offset / SIZE as u64, offset.saturating_add(len).div_ceil(SIZE as u64));
+        // Taken and given back at once: only whether there is room for all of it counts.
+        let missing = usize::try_from(pages.missing(first..end)).map_err(|_| Errno::ENOSPC)?;
+        let fs = self.fs_arc()?;
+        fs.charge_pages(missing)?;
+        fs.uncharge_pages(missing);
+        let stop = end.min(first + ALLOCATED_AT_ONCE);
+        pages.materialise(first..stop)?;
+        Ok((stop * SIZE as u64).saturating_sub(offset).min(len))
     }
 
     fn lookup(&self, name: &[u8]) -> Result<InodeRef> {

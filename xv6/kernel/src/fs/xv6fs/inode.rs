@@ -184,6 +184,9 @@ impl Meta {
     }
 }
 
+/// Bytes for which space is kept under one hold of the volume's lock: they are written as zeros.
+const ALLOCATED_AT_ONCE: u64 = 1 << 20;
+
 impl Inode for XvInode {
     fn attr(&self) -> Result<Attr> {
         let size = self.pages.as_ref().map(|pages| pages.size());
@@ -243,6 +246,21 @@ impl Inode for XvInode {
             volume.set_attr(self.ino, &attr).map_err(failed)?;
             self.refresh(volume)
         })
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> Result<u64> {
+        let pages = self.pages.as_ref().ok_or(Errno::EINVAL)?;
+        let step = len.min(ALLOCATED_AT_ONCE);
+        // What waits to be written gets its place first: until then more is set aside for it than it takes.
+        pages.write_back(
+            offset / hal::frame::SIZE as u64..offset.saturating_add(step).div_ceil(hal::frame::SIZE as u64),
+        )?;
+        self.fs.change(|volume| {
+            volume.room_for(self.ino, offset, len).map_err(failed)?;
+            volume.allocate(self.ino, offset, step, true).map_err(failed)?;
+            self.refresh(volume)
+        })?;
+        Ok(step)
     }
 
     fn lookup(&self, name: &[u8]) -> Result<InodeRef> {

@@ -10,12 +10,16 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FallocateFlags;
+
 use super::errno;
 use user::raw::expendable;
 use user::{About, Failure, Out};
 
 /// Bytes of the file that is there before.
 const KEPT: usize = 40_960;
+/// Bytes of the file whose space is asked for before.
+const PROMISED: usize = 300_000;
 /// No step is repeated more often.
 const MOST: u64 = 20_000;
 
@@ -32,11 +36,17 @@ type Step<'a> = dyn Fn(u64) -> io::Result<()> + 'a;
 struct Run<'a> {
     dir: PathBuf,
     out: &'a mut Out,
+    /// How asking for space before went.
+    promises: Vec<(&'static str, io::Result<()>)>,
+}
+
+fn expect(holds: bool) -> io::Result<()> {
+    if holds { Ok(()) } else { Err(io::Error::other("it is not so")) }
 }
 
 /// Fills the file system that `dir` is on, in a new folder there.
 pub fn run(dir: &str, keep: bool, out: &mut Out) -> Result<u8, Failure> {
-    let mut run = Run { dir: Path::new(dir).join("full"), out };
+    let mut run = Run { dir: Path::new(dir).join("full"), out, promises: Vec::new() };
     fs::create_dir(&run.dir).about(dir)?;
     // A name once: the folder's own block, which stays its own, is not counted below.
     File::create(run.dir.join("kept")).about("kept")?;
@@ -124,6 +134,13 @@ impl Run<'_> {
         fs::write(self.path("kept"), pattern(0, KEPT)).about("kept")?;
         fs::write(self.path("small"), b"x").about("small")?;
         File::create(self.path("sparse")).and_then(|file| file.set_len(1 << 20)).about("sparse")?;
+        let promised = File::create(self.path("promised")).about("promised")?;
+        let promise = |offset, len| rustix::fs::fallocate(&promised, FallocateFlags::empty(), offset, len);
+        let one = promise(0, PROMISED as u64).map_err(io::Error::from);
+        let before = self.room()?;
+        let all = promise(PROMISED as u64, before.blocks * 4096).map_err(io::Error::from);
+        let same = self.room()? == before && promised.metadata().is_ok_and(|meta| meta.len() == PROMISED as u64);
+        self.promises = vec![("fallocate", one), ("fallocate all", all), ("nothing done", expect(same))];
         self.room().map(drop)
     }
 
@@ -140,8 +157,15 @@ impl Run<'_> {
             });
             self.tell(&format!("write {piece}"), end)?;
         }
+        // Told only now: somebody who keeps a log of it on the same disk would take room before.
+        for (what, result) in std::mem::take(&mut self.promises) {
+            self.tell(what, result)?;
+        }
         self.tell("fsync", file.sync_all())?;
-        self.tell("read back", self.holds("fill", size))
+        self.tell("read back", self.holds("fill", size))?;
+        let promised = OpenOptions::new().write(true).open(self.path("promised")).about("promised")?;
+        self.tell("promised", promised.write_all_at(&pattern(0, PROMISED), 0).and_then(|()| promised.sync_all()))?;
+        self.tell("read back", self.holds("promised", PROMISED))
     }
 
     /// The ways to ask for more than a file's bytes, each until it is refused.
