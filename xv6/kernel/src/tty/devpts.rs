@@ -7,6 +7,7 @@
 
 use super::pty::{Master, Pty, SLAVE_MAJOR};
 use crate::error::{Errno, Result};
+use crate::time::now;
 use crate::vfs::census::{self, Counted};
 use crate::vfs::devnum;
 use crate::vfs::file::{FileOps, OpenFlags};
@@ -37,12 +38,13 @@ const ROOT_INO: u64 = 1;
 const PTMX_INO: u64 = 2;
 const FIRST_SLAVE_INO: u64 = 3;
 
-/// What a node's attributes may be changed to.
+/// What a node's attributes may be changed to, and when they were.
 #[derive(Clone, Copy)]
 struct Access {
     mode: u16,
     uid: u32,
     gid: u32,
+    time: Time,
 }
 
 /// One instance.
@@ -78,7 +80,7 @@ impl DevPts {
             this: this.clone(),
             mode,
             gid,
-            ptmx: SpinLock::new(Rank::Leaf, "ptmx", Access { mode: ptmx_mode, uid: 0, gid: 0 }),
+            ptmx: SpinLock::new(Rank::Leaf, "ptmx", Access { mode: ptmx_mode, uid: 0, gid: 0, time: now() }),
             slaves: SpinLock::new(Rank::Leaf, "devpts", BTreeMap::new()),
         }))
     }
@@ -89,7 +91,7 @@ impl DevPts {
         let mut slaves = self.slaves.lock();
         let number = (0..LIMIT).find(|number| !slaves.contains_key(number)).ok_or(Errno::ENOSPC)?;
         let pty = Pty::new(number, self.this.clone());
-        slaves.insert(number, (pty.clone(), Access { mode: self.mode, uid, gid: self.gid }));
+        slaves.insert(number, (pty.clone(), Access { mode: self.mode, uid, gid: self.gid, time: now() }));
         Ok(Arc::new(Master::new(pty)))
     }
 
@@ -148,7 +150,7 @@ impl Node {
     /// (inode number, access, device number); `ENOENT` for a slave that is gone.
     fn facts(&self) -> Result<(u64, Access, u64)> {
         Ok(match self.what {
-            What::Root => (ROOT_INO, Access { mode: 0o755, uid: 0, gid: 0 }, 0),
+            What::Root => (ROOT_INO, Access { mode: 0o755, uid: 0, gid: 0, ..*self.fs.ptmx.lock() }, 0),
             What::Ptmx => (PTMX_INO, *self.fs.ptmx.lock(), devnum::make(5, 2)),
             What::Slave(number) => {
                 let access = self.fs.slaves.lock().get(&number).map(|(_, access)| *access).ok_or(Errno::ENOENT)?;
@@ -173,9 +175,9 @@ impl Inode for Node {
             rdev,
             size: 0,
             blocks: 0,
-            atime: Time::default(),
-            mtime: Time::default(),
-            ctime: Time::default(),
+            atime: access.time,
+            mtime: access.time,
+            ctime: access.time,
         })
     }
 
@@ -192,6 +194,7 @@ impl Inode for Node {
             access.mode = change.mode.unwrap_or(access.mode);
             access.uid = change.uid.unwrap_or(access.uid);
             access.gid = change.gid.unwrap_or(access.gid);
+            access.time = now();
         };
         match self.what {
             What::Root => return Err(Errno::EPERM.into()),
