@@ -101,12 +101,13 @@ impl Leaves {
         for place in &self.followed[..self.len] {
             // SAFETY: passed on to the caller.
             let table = unsafe { entry::table(place.table) };
-            let slots = place.slots.start & !(GROUP - 1)..place.slots.end;
-            for (entries, first) in table[slots.start..].chunks_exact(GROUP).zip(slots.step_by(GROUP)) {
+            let (groups, _) = table.as_chunks::<GROUP>();
+            let used = place.slots.start / GROUP..place.slots.end.div_ceil(GROUP);
+            for (entries, group) in groups[used.clone()].iter().zip(used) {
                 if entries.iter().fold(0, |all, leaf| all | leaf.load(Ordering::Relaxed)) & ACCESSED == 0 {
                     continue;
                 }
-                for (leaf, slot) in entries.iter().zip(first..) {
+                for (leaf, slot) in entries.iter().zip(group * GROUP..) {
                     let value = leaf.load(Ordering::Relaxed);
                     if value & ACCESSED != 0 {
                         leaf.store(value & !ACCESSED | USED_BEFORE, Ordering::Relaxed);
