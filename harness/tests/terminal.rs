@@ -24,7 +24,7 @@ fn a_container_has_a_terminal_only_when_asked() {
     assert!(!pid.is_empty(), "it runs");
     assert_eq!(text("conductor exec -t named -- sh -c 'tty; ls -1 /dev/pts'"), "/dev/pts/0\n0\nptmx\n");
     assert_eq!(text("conductor exec named ls -1 /dev/pts; ls -1 /dev/pts"), "ptmx\nptmx\n", "they go with their users");
-    assert_eq!(text("conductor stop -t 0 named"), "");
+    assert_eq!(text("conductor stop -t 0 named"), "named\n");
     // A container may make a file of that name in its own /dev; what counts is what the console shows.
     let speak = "sh -c 'echo spoken > /dev/console'";
     assert_eq!(text(speak), "spoken\n", "the control speaks on it");
