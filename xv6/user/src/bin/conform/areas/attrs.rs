@@ -142,6 +142,12 @@ pub const AREA: Area = Area {
                 must(sys!(SYS_truncate, c"f", 1));
             });
             t.is("truncate", mode(c"f"));
+            must(chmod(c"f", 0o6777));
+            part(t, |_| {
+                become_user(2000);
+                must(sys!(SYS_fallocate, must(open(c"f", O_WRONLY)), libc::FALLOC_FL_KEEP_SIZE, 0, 9000));
+            });
+            t.is("fallocate", mode(c"f"));
         }),
         root("setgid_directory", |t| {
             must(mkdir(c"d"));
@@ -359,7 +365,7 @@ const NOW: i64 = libc::UTIME_NOW;
 const OMIT: i64 = libc::UTIME_OMIT;
 
 /// All ids become `id`, groups stay.
-fn become_user(id: u32) {
+pub(super) fn become_user(id: u32) {
     must(sys!(SYS_setresgid, id, id, id));
     must(sys!(SYS_setresuid, id, id, id));
 }

@@ -2,6 +2,8 @@
 
 use libc::{MS_RDONLY, MS_REMOUNT, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY};
 
+use crate::areas::attrs::become_user;
+use crate::child::part;
 use crate::line::Octal;
 use crate::runner::{Area, admin};
 use crate::sys::{
@@ -49,6 +51,30 @@ pub const AREA: Area = Area {
             t.put(content(c"upper/low"));
             t.put(sys!(SYS_chown, c"m/dir/inner", 5, 5));
             t.put([stat(c"upper/dir/inner").map(|s| s.st_uid), stat(c"lower/dir/inner").map(|s| s.st_uid)]);
+        }),
+        admin("set_id_is_cleared_through", |t| {
+            layers();
+            let others: [(_, fn() -> _); 5] = [
+                ("write", || write(open(c"m/write", O_WRONLY)?, "x")),
+                ("trunc", || open(c"m/trunc", O_WRONLY | O_TRUNC).map(|_| 0)),
+                ("truncate", || sys!(SYS_truncate, c"m/truncate", 1)),
+                ("fallocate", || sys!(SYS_fallocate, open(c"m/fallocate", O_WRONLY)?, 0, 0, 9000)),
+                ("read", || open(c"m/read", O_RDONLY).map(|_| 0)),
+            ];
+            for (name, step) in others {
+                let [lower, merged] = ["lower", "m"].map(|layer| text(&format!("{layer}/{name}")));
+                file(&lower, "text");
+                must(chmod(&lower, 0o6777));
+                part(t, |t| {
+                    become_user(2000);
+                    t.is(name, step());
+                });
+                t.put([mode(&merged), mode(&lower)]);
+            }
+            file(c"lower/own", "text");
+            must(chmod(c"lower/own", 0o6755));
+            t.is("chown", sys!(SYS_chown, c"m/own", 5, 5));
+            t.put([mode(c"m/own"), mode(c"lower/own")]);
         }),
         admin("truncate_copies_no_data", |t| {
             layers();
