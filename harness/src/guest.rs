@@ -61,7 +61,8 @@ impl Guest {
     /// Runs `command` in the guest's shell.
     ///
     /// # Errors
-    /// `Timeout` after [`deadline::COMMAND`], or the machine's end. A command that fails is no error: see [`Output::status`].
+    /// `Timeout` after [`deadline::COMMAND`], or the machine's end. A command that fails, or that the shell cannot read, is no error: see
+    /// [`Output::status`].
     pub fn run(&mut self, command: &str) -> Result<Output, Failure> {
         self.run_within(command, deadline::COMMAND)
     }
@@ -78,7 +79,14 @@ impl Guest {
         let separator = if command.ends_with('&') && !command.ends_with("&&") { "" } else { ";" };
         self.console.send_line(&format!("echo @\"{n}<\"@; {command}{separator} echo @\"{n}>\"$?@"))?;
         let about = |failure| name_command(failure, command);
-        self.console.expect(&format!("@{n}<@\r\n"), limit).map_err(about)?;
+        // A line that the shell cannot read is not begun.
+        let begun = format!("@{n}<@\r\n");
+        let refused = r"\nsh: line [0-9]+: syntax error[^\r\n]*\r\n";
+        let (_, answer) = self.console.expect_regex(&format!("{begun}|{refused}"), limit).map_err(about)?;
+        if answer != begun {
+            self.prompt(limit).map_err(about)?;
+            return Ok(Output { status: SYNTAX_ERROR, text: answer.trim_start().replace("\r\n", "\n") });
+        }
         let text = self.console.expect(&format!("@{n}>"), limit).map_err(about)?;
         let status = self.console.expect("@", limit).map_err(about)?;
         self.prompt(limit).map_err(about)?;
@@ -112,6 +120,9 @@ impl Guest {
         }
     }
 }
+
+/// The status of a line that the shell cannot read (POSIX, Shell Command Language, "Consequences of Shell Errors").
+const SYNTAX_ERROR: u8 = 2;
 
 /// Puts the command into what was awaited.
 fn name_command(mut failure: Failure, command: &str) -> Failure {

@@ -42,6 +42,19 @@ fn every_refusal_is_one_line_with_its_status() {
     assert!(!mounts.contains("overlay"), "{mounts}");
 }
 
+/// What the shell cannot read is told at once, and the next command runs.
+#[test]
+fn a_line_that_is_no_command_is_refused() {
+    let mut guest = boot(&machine("syntax"));
+    for line in [")", "echo one; if", "echo one | | cat", "for in in; do"] {
+        refused(&mut guest, line, 2, "syntax error");
+        assert_eq!(guest.ok("echo alive").expect("the guest answers"), "alive\n");
+    }
+    // The same words as a program's output are just that.
+    let said = guest.ok("printf '\\nsh: line 1: syntax error: no\\n'").expect("the guest answers");
+    assert_eq!(said, "\nsh: line 1: syntax error: no\n");
+}
+
 #[test]
 fn a_container_gives_its_status_and_its_signal() {
     let mut guest = boot(&machine("status"));
