@@ -1,12 +1,13 @@
 //! The page cache: [`PageCache`], the pages of one file, and [`PageSource`], where they come from.
 //!
-//! One index serves read(2), write(2), mmap(2) and exec. Here: finding, filling and dirtying pages. `file_io` reads and writes through them,
+//! One index serves read(2), write(2), mmap(2) and exec. Here: finding and dirtying pages. `fill` reads them, `file_io` reads and writes through them,
 //! `truncate` cuts them, `writeback` cleans them, `reclaim` drops clean ones, `rmap` finds who maps them.
 //!
 //! Locks, outermost first: `content` (writes and truncations of the file, one at a time), `cleaning` (write-back), address spaces, `fill`
 //! (a page comes to be or becomes dirty; held across the source's reads and reservations), and the spinning `index`.
 
 use super::dirty;
+use super::fill::ReadAhead;
 use super::frames::{self, CACHED, DIRTY, MEMORY_FILES};
 use super::payer::{self, Payer};
 use super::reclaim::{self, For};
@@ -15,7 +16,6 @@ use crate::error::{Errno, Result};
 use crate::sync::{Mutex, Rank};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hal::frame::{Frame, SIZE as PAGE};
 use hal::sync::SpinLock;
@@ -80,17 +80,6 @@ pub(super) struct Index {
     /// Where reclaim's clock stands.
     pub hand: u64,
 }
-
-/// Where the last fill ended: reading on from there is sequential.
-#[derive(Default)]
-pub(super) struct ReadAhead {
-    next: u64,
-}
-
-/// Pages read around a random miss, an aligned cluster.
-const CLUSTER: u64 = 64;
-/// Pages read ahead when misses are sequential.
-const AHEAD: u64 = 64;
 
 /// The pages of one file, and its size: the one place that says how long the file is while it is in use.
 pub struct PageCache {
@@ -311,7 +300,7 @@ impl PageCache {
         }
     }
 
-    fn insert(&self, index: u64, frame: &Frame) {
+    pub(super) fn insert(&self, index: u64, frame: &Frame) {
         self.index.lock().pages.insert(index, Page { frame: frame.clone(), used: true, busy: 0 });
         frames::add(&CACHED, 1);
         if self.memory {
@@ -326,60 +315,6 @@ impl PageCache {
         if let Some(payer) = &self.payer {
             payer.pay(pages);
         }
-    }
-
-    /// With the fill lock: reads page `index`, and its neighbours while at it.
-    fn fill(&self, index: u64, fill: &mut ReadAhead) -> Result<Frame> {
-        if let Some(frame) = self.lookup(index) {
-            return Ok(frame);
-        }
-        let end = self.size().div_ceil(PAGE as u64);
-        if index >= end {
-            return Ok(Frame::zero_page());
-        }
-        let source = self.source().ok_or(Errno::EIO.during("reading a file that is gone"))?;
-        let window = if index == fill.next && index != 0 {
-            index..end.min(index + AHEAD)
-        } else {
-            index & !(CLUSTER - 1)..end.min((index | (CLUSTER - 1)) + 1)
-        };
-        let run = self.missing_around(index, window);
-        let mut frames = Vec::new();
-        for page in run.clone() {
-            let frame = if page == index { Some(reclaim::frame(For::Cache)?) } else { frames::take() };
-            match frame {
-                Some(frame) => frames.push(frame),
-                None if page < index => {
-                    // Too little memory for the pages before the one that is wanted.
-                    return self.fill_one(index, &*source);
-                }
-                None => break,
-            }
-        }
-        if source.read_pages(run.start, &mut frames).is_err() {
-            return self.fill_one(index, &*source);
-        }
-        for (page, frame) in (run.start..).zip(&frames) {
-            self.insert(page, frame);
-        }
-        fill.next = run.start + frames.len() as u64;
-        Ok(frames.swap_remove((index - run.start) as usize))
-    }
-
-    fn fill_one(&self, index: u64, source: &dyn PageSource) -> Result<Frame> {
-        let mut frames = [reclaim::frame(For::Cache)?];
-        source.read_pages(index, &mut frames)?;
-        self.insert(index, &frames[0]);
-        let [frame] = frames;
-        Ok(frame)
-    }
-
-    /// The stretch of absent pages around `index` within `window`.
-    fn missing_around(&self, index: u64, window: core::ops::Range<u64>) -> core::ops::Range<u64> {
-        let pages = self.index.lock();
-        let start = pages.pages.range(window.start..index).next_back().map_or(window.start, |(&below, _)| below + 1);
-        let end = pages.pages.range(index..window.end).next().map_or(window.end, |(&above, _)| above);
-        start..end
     }
 
     /// Takes the page out of the index, if it is there: its frame, and whether it was dirty.

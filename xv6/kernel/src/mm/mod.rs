@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   space   one process's memory          cache      one file's pages             frames   taking pages, counters
-//!   area    its stretches                 file_io    read, write, truncate        reclaim  dropping clean pages
+//!   area    its stretches                 fill file_io  from the disk, for calls  reclaim  dropping clean pages
 //!   fault   filling them in               writeback  dirty pages to the disk      oom      when that is not enough
 //!   mapping remap advise remote detail    dirty flusher  which files, and when    reaper   spaces that end elsewhere
 //!   user buf  copies to and from user memory     rmap  from a page to who maps it
@@ -22,6 +22,7 @@ mod detail;
 mod dirty;
 mod fault;
 mod file_io;
+mod fill;
 mod flusher;
 mod frames;
 mod mapping;

@@ -3,11 +3,12 @@
 //! Everything that can fail comes first (the cgroup charge, memory, tables, ids); the child becomes visible at once, under the tree lock, and only if
 //! no signal wants the parent's attention; a failure before that drops what was made. Locks: `process::tree` while publishing.
 
+use super::parts::Parts;
 use super::process;
 use super::rlimit::{INFINITY, Resource};
 use super::sched::{self, Start};
 use super::signal::ThreadSignals;
-use super::thread::{Blueprint, Parts, WORK_SIGNAL};
+use super::thread::{Blueprint, WORK_SIGNAL};
 use super::{Cap, Pid, Process, Task, pidfd, ptrace};
 use crate::cgroup;
 use crate::error::{Errno, Result};

@@ -19,6 +19,7 @@ pub mod iocount;
 mod itimer;
 pub mod locks;
 pub mod oom;
+mod parts;
 mod pid;
 pub mod pidfd;
 pub mod process;

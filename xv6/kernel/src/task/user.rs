@@ -3,9 +3,10 @@
 //! No locks. The registers live on the kernel stack of the thread; `Task` itself never sees them.
 
 use super::exec::Start as Program;
+use super::parts::Parts;
 use super::sched::{self, Start};
 use super::signal::{self, Outcome, SigData, SigInfo, Signal};
-use super::thread::{Blueprint, Parts, WORK_CPU_TIME, WORK_RESCHEDULE, WORK_SIGNAL, WORK_TRACE};
+use super::thread::{Blueprint, WORK_CPU_TIME, WORK_RESCHEDULE, WORK_SIGNAL, WORK_TRACE};
 use super::{Cred, Pid, Process, ProcessGroup, Session, Task, cputimer, exit, ptrace, rlimit};
 use crate::cgroup;
 use crate::error::Result;

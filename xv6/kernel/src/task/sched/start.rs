@@ -3,6 +3,7 @@
 //! A fresh context enters [`first`] on its own stack, finishes the switch that led there, and runs what the thread's [`Start`] says. When
 //! that returns, the stack owns nothing any more and the thread is gone for good.
 
+use super::super::parts::Parts;
 use super::super::thread::WORK_SIGNAL;
 use super::super::{Process, Task, kernel_process, thread, user};
 use super::cpu::{CPUS, ONLINE};
@@ -58,7 +59,7 @@ pub fn spawn_kernel(name: &'static str, body: fn()) -> Result<()> {
         tid: process.pid.clone(),
         process: process.clone(),
         entity,
-        parts: thread::Parts::for_kernel(),
+        parts: Parts::for_kernel(),
         signals: Default::default(),
         charge: None,
         comm: thread::comm_bytes(name.as_bytes()),

@@ -1,179 +1,17 @@
-//! Host tests: overlays of tmpfs layers, by example and against a plain tmpfs as the model.
+//! What an overlay shows and keeps, case by case.
 
-use super::Overlay;
-use super::mount::build;
-use crate::error::{Errno, Result};
+use super::{Fixture, again, errno, layer, node, overlay, plant, read, tree};
+use crate::error::Errno;
+use crate::fs::overlay::ORIGIN;
+use crate::fs::overlay::mount::build;
 use crate::fs::tmpfs::{Options, TmpFs};
-use crate::mm::{ReadBuf, WriteBuf};
 use crate::vfs::file::OpenFlags;
-use crate::vfs::inode::{FileSystem, InodeRef, Kind, NewNode, RenameMode, SetAttr};
-use crate::vfs::tests::scratch_mount;
-use crate::vfs::{Dentry, Mount, MountFlags, Path, Superblock};
-use alloc::string::{String, ToString};
+use crate::vfs::inode::{FileSystem, Kind, NewNode, RenameMode, SetAttr};
+use crate::vfs::{Mount, MountFlags, Path, Superblock};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use proptest::prelude::{Strategy, any, prop_oneof};
-
-/// A tree on a fresh tmpfs, made by a list of paths: `dir/`, `file=content`, `-name` for a whiteout.
-fn layer(entries: &[&str]) -> Path {
-    let root = scratch_mount().root_path();
-    for entry in entries {
-        plant(&root.dentry, entry);
-    }
-    root
-}
-
-fn node(kind: Kind) -> NewNode<'static> {
-    NewNode { kind, mode: if kind == Kind::Directory { 0o755 } else { 0o644 }, uid: 0, gid: 0, rdev: 0, target: b"" }
-}
-
-fn plant(root: &Arc<Dentry>, entry: &str) {
-    let (path, content) = entry.split_once('=').unwrap_or((entry, ""));
-    let (dirs, name) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", path.trim_end_matches('/')));
-    let mut at = root.clone();
-    for dir in dirs.split('/').filter(|dir| !dir.is_empty()) {
-        at = at
-            .lookup(dir.as_bytes())
-            .or_else(|_| at.create(dir.as_bytes(), &node(Kind::Directory)))
-            .expect("a directory");
-    }
-    if let Some(hidden) = name.strip_prefix('-') {
-        at.create(hidden.as_bytes(), &node(Kind::CharDevice)).expect("a whiteout");
-    } else if path.ends_with('/') {
-        at.create(name.as_bytes(), &node(Kind::Directory)).expect("a directory");
-    } else {
-        let made = at.create(name.as_bytes(), &node(Kind::File)).expect("a file");
-        write(made.inode(), content.as_bytes());
-    }
-}
-
-fn write(inode: &InodeRef, content: &[u8]) {
-    let pages = inode.pages().expect("a regular file");
-    pages.write(&mut WriteBuf::kernel(content), 0).expect("writing");
-}
-
-fn read(inode: &InodeRef) -> String {
-    let pages = inode.pages().expect("a regular file");
-    let mut bytes = vec![0; pages.size() as usize];
-    pages.read(&mut ReadBuf::kernel(&mut bytes), 0).expect("reading");
-    String::from_utf8_lossy(&bytes).to_string()
-}
-
-/// An overlay of lower layers, and an upper layer with a work directory beside it.
-struct Fixture {
-    fs: Arc<Overlay>,
-    root: Arc<Dentry>,
-    upper: Option<Arc<Dentry>>,
-    scratch: Path,
-}
-
-fn overlay(lower: &[&Path], writable: bool) -> Fixture {
-    let scratch = layer(&["upper/", "work/"]);
-    let at = |name: &[u8]| Path { mount: scratch.mount.clone(), dentry: scratch.dentry.lookup(name).expect("planted") };
-    again(lower, writable.then(|| (at(b"upper"), at(b"work"))), scratch)
-}
-
-fn again(lower: &[&Path], upper: Option<(Path, Path)>, scratch: Path) -> Fixture {
-    let dentry = upper.as_ref().map(|(upper, _)| upper.dentry.clone());
-    let fs = build(lower.iter().map(|path| (*path).clone()).collect(), upper, b"").expect("a good overlay");
-    let superblock = Superblock::new(fs.clone(), false);
-    Fixture { fs, root: superblock.root.clone(), upper: dentry, scratch }
-}
-
-impl Fixture {
-    /// The same layers mounted afresh: what is on the disk counts.
-    fn remounted(self, lower: &[&Path]) -> Fixture {
-        let Fixture { fs, root, upper, scratch } = self;
-        root.forget_children();
-        drop((fs, root, upper));
-        let at =
-            |name: &[u8]| Path { mount: scratch.mount.clone(), dentry: scratch.dentry.lookup(name).expect("planted") };
-        let upper = (at(b"upper"), at(b"work"));
-        again(lower, Some(upper), scratch)
-    }
-
-    fn find(&self, path: &str) -> Result<Arc<Dentry>> {
-        path.split('/')
-            .filter(|name| !name.is_empty())
-            .try_fold(self.root.clone(), |dir, name| dir.lookup(name.as_bytes()))
-    }
-
-    fn parent<'p>(&self, path: &'p str) -> Result<(Arc<Dentry>, &'p [u8])> {
-        let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
-        Ok((self.find(dir)?, name.as_bytes()))
-    }
-
-    fn make(&self, path: &str, kind: Kind) -> Result<Arc<Dentry>> {
-        let (dir, name) = self.parent(path)?;
-        dir.create(name, &node(kind))
-    }
-
-    fn unlink(&self, path: &str) -> Result<()> {
-        let (dir, name) = self.parent(path)?;
-        dir.unlink(name)
-    }
-
-    fn rmdir(&self, path: &str) -> Result<()> {
-        let (dir, name) = self.parent(path)?;
-        dir.rmdir(name)
-    }
-
-    fn rename(&self, from: &str, to: &str, mode: RenameMode) -> Result<()> {
-        let ((from_dir, from), (to_dir, to)) = (self.parent(from)?, self.parent(to)?);
-        from_dir.rename(from, &to_dir, to, mode)
-    }
-
-    fn edit(&self, path: &str, content: &str) -> Result<()> {
-        let found = self.find(path)?;
-        found.inode().open(OpenFlags::WRONLY | OpenFlags::TRUNC)?;
-        found.inode().set_attr(&SetAttr { size: Some(0), ..SetAttr::default() })?;
-        write(found.inode(), content.as_bytes());
-        Ok(())
-    }
-
-    /// Everything below `path`, as `plant` would take it.
-    fn tree(&self, path: &str) -> Vec<String> {
-        tree(&self.find(path).expect("there"))
-    }
-}
-
-fn tree(dir: &Arc<Dentry>) -> Vec<String> {
-    let mut entries = Vec::new();
-    let mut cursor = 0;
-    loop {
-        let mut batch: Vec<(Vec<u8>, Kind)> = Vec::new();
-        dir.inode()
-            .read_dir(cursor, &mut |entry| {
-                batch.push((entry.name.to_vec(), entry.kind));
-                cursor = entry.next;
-                batch.len() < 3
-            })
-            .expect("reading a directory");
-        if batch.is_empty() {
-            break;
-        }
-        for (name, kind) in batch {
-            let found = dir.lookup(&name).expect("listed, so there");
-            assert_eq!(found.inode().kind(), kind);
-            let name = String::from_utf8_lossy(&name).to_string();
-            match kind {
-                Kind::Directory => {
-                    entries.push(name.clone() + "/");
-                    entries.extend(tree(&found).into_iter().map(|inner| name.clone() + "/" + &inner));
-                }
-                Kind::File => entries.push(name + "=" + &read(found.inode())),
-                _ => entries.push("?".to_string() + &name),
-            }
-        }
-    }
-    entries.sort();
-    entries
-}
-
-fn errno<T>(result: Result<T>) -> Option<Errno> {
-    result.err().map(|error| error.errno)
-}
 
 #[test]
 fn layers_merge_from_the_top() {
@@ -224,7 +62,7 @@ fn a_copy_up_keeps_what_the_file_has() {
     let attr = found.inode().attr().expect("attributes");
     assert_eq!((attr.mode, attr.uid, attr.gid, attr.mtime), (0o4751, 5, 7, before.mtime));
     assert_eq!(found.inode().get_xattr(b"user.note").expect("kept"), b"kept");
-    assert_eq!(errno(found.inode().get_xattr(super::ORIGIN)), Some(Errno::ENODATA));
+    assert_eq!(errno(found.inode().get_xattr(ORIGIN)), Some(Errno::ENODATA));
     assert_eq!(read(found.inode()), "content");
     assert_eq!(file.inode().attr().expect("attributes").gid, 6, "the lower file stays as it is");
     let upper = view.upper.as_ref().expect("writable");
@@ -398,79 +236,4 @@ fn layers_of_an_image_hide_each_other() {
     view.make("usr", Kind::Directory).expect("mkdir where a layer hid one");
     view.edit("etc/b", "mine").expect("a copy-up");
     assert_eq!(view.tree(""), ["etc/", "etc/b=mine", "etc/c=top c", "opt/", "opt/new=z", "usr/"]);
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Make(usize, bool),
-    Edit(usize, u8),
-    Remove(usize),
-    Rename(usize, usize, bool),
-    Link(usize, usize),
-    Remount,
-}
-
-const PATHS: &[&str] = &["a", "b", "d", "d/a", "d/b", "d/e", "d/e/a", "n", "n/a", "n/b"];
-
-fn step() -> impl Strategy<Value = Step> {
-    let path = || 0..PATHS.len();
-    prop_oneof![
-        3 => (path(), any::<bool>()).prop_map(|(path, dir)| Step::Make(path, dir)),
-        3 => (path(), any::<u8>()).prop_map(|(path, byte)| Step::Edit(path, byte)),
-        4 => path().prop_map(Step::Remove),
-        4 => (path(), path(), any::<bool>()).prop_map(|(from, to, exchange)| Step::Rename(from, to, exchange)),
-        1 => (path(), path()).prop_map(|(from, to)| Step::Link(from, to)),
-        1 => proptest::prelude::Just(Step::Remount),
-    ]
-}
-
-/// Applies a step; the errno tells what came of it.
-fn apply(view: &Fixture, step: &Step) -> Option<Errno> {
-    match step {
-        Step::Make(path, dir) => errno(view.make(PATHS[*path], if *dir { Kind::Directory } else { Kind::File })),
-        Step::Edit(path, byte) => match view.find(PATHS[*path]) {
-            Ok(found) if found.is_dir() => Some(Errno::EISDIR),
-            _ => errno(view.edit(PATHS[*path], &alloc::format!("edit {byte}"))),
-        },
-        Step::Remove(path) => match view.find(PATHS[*path]) {
-            Ok(found) if found.is_dir() => errno(view.rmdir(PATHS[*path])),
-            _ => errno(view.unlink(PATHS[*path])),
-        },
-        Step::Rename(from, to, exchange) => {
-            let mode = if *exchange { RenameMode::Exchange } else { RenameMode::Replace };
-            errno(view.rename(PATHS[*from], PATHS[*to], mode))
-        }
-        Step::Link(from, to) => match view.find(PATHS[*from]) {
-            Ok(found) if found.is_dir() => None,
-            Ok(found) => errno(view.parent(PATHS[*to]).and_then(|(dir, name)| dir.link(name, &found))),
-            Err(error) => Some(error.errno),
-        },
-        Step::Remount => None,
-    }
-}
-
-proptest::proptest! {
-    /// An overlay does what a plain file system with the same files does, but for `EXDEV`.
-    #[test]
-    fn an_overlay_behaves_like_one_file_system(steps in proptest::collection::vec(step(), 1..40)) {
-        let files = ["a=bottom a", "d/a=bottom d/a", "d/e/a=deep"];
-        let lower = [&layer(&["d/b=top d/b", "d/-hidden"]), &layer(&[&files[..], &["d/hidden=x"]].concat())];
-        let mut view = overlay(&lower, true);
-        let plain = layer(&[&files[..], &["d/b=top d/b"]].concat());
-        let model = Fixture { fs: overlay(&lower, false).fs, root: plain.dentry.clone(), upper: None, scratch: plain };
-        for step in &steps {
-            if let Step::Remount = step {
-                view = view.remounted(&lower);
-            }
-            let got = apply(&view, step);
-            if got != Some(Errno::EXDEV) {
-                assert_eq!(got, apply(&model, step), "{step:?}");
-            }
-            assert_eq!(view.tree(""), model.tree(""), "after {step:?}");
-        }
-        drop(model);
-        let before = view.tree("");
-        view = view.remounted(&lower);
-        assert_eq!(view.tree(""), before, "after mounting it again");
-    }
 }
