@@ -5,6 +5,7 @@
 //! Neighbours: none; the programs see the kernel through system calls only, and run on Linux as well.
 
 pub mod args;
+pub mod calls;
 pub mod clock;
 pub mod echo;
 pub mod fail;
