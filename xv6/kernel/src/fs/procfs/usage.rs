@@ -95,7 +95,6 @@ pub fn xv6(_: &View) -> Result<Vec<u8>> {
     let processes = task::all_in(PidNamespace::initial());
     let threads: usize = processes.iter().map(|process| process.thread_count()).sum();
     let mut text = String::new();
-    let stats = mm::stats();
     for (key, value) in [
         ("frames_total", hal::frame::total()),
         ("frames_free", hal::frame::free()),
@@ -111,8 +110,7 @@ pub fn xv6(_: &View) -> Result<Vec<u8>> {
         ("inodes", census::INODES.total()),
         ("dentries", census::DENTRIES.total()),
         ("files", census::FILES.total()),
-        ("page_cache_bytes", stats.cached),
-        ("anon_bytes", stats.anon),
+        ("page_cache_bytes", mm::stats().cached),
     ] {
         text += &format!("{key} {value}\n");
     }
