@@ -1,8 +1,9 @@
 //! Tracing: one process watches and steers the threads of others (ptrace(2)), as `trace`, strace and gdb do.
 //!
 //! A thread has a [`Tracee`] from the first time that somebody traces it. Its tracer is a thread that attached to it, or for `TRACEME` the parent,
-//! any thread of which may act, since nobody keeps which one forked; all threads of the tracer's process may wait for it. A traced thread stops at what its tracer asked for and tells it by wait(2) and `SIGCHLD`; the tracer then looks and changes
-//! (`request`) and lets it go on. The registers live on the tracee's kernel stack, so a stop copies them here and copies them back.
+//! any thread of which may act, since nobody keeps which one forked; all threads of the tracer's process may wait for it. A traced thread stops
+//! at what its tracer asked for and tells it by wait(2) and `SIGCHLD`; the tracer then looks and changes (`request`) and lets it go on. The
+//! registers live on the tracee's kernel stack, so a stop copies them here and copies them back.
 //!
 //! ```text
 //!              TRACEME, ATTACH, SEIZE, a traced parent's clone
