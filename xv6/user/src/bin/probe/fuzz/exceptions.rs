@@ -4,7 +4,7 @@ use user::raw::expendable::WildCall;
 
 /// What reaches processes and names outside the caller's own: only made in namespaces of its own. That is in a container without them, where
 /// the host's capabilities are missing as well; the same calls are made in a user namespace in the same run.
-const ISOLATED_ONLY: [i64; 21] = [
+const ISOLATED_ONLY: [i64; 22] = [
     // Signals: the fuzzer's own processes would be hit.
     libc::SYS_kill,
     libc::SYS_tkill,
@@ -23,6 +23,8 @@ const ISOLATED_ONLY: [i64; 21] = [
     libc::SYS_vfork,
     libc::SYS_clone,
     libc::SYS_clone3,
+    // The folder that is the root is all that keeps a batch apart.
+    libc::SYS_chroot,
     // Mounts and names are everybody's.
     libc::SYS_mount,
     libc::SYS_umount2,

@@ -4,7 +4,7 @@
 //!   /            the batch's folder on the disk, or a tmpfs, or an overlay in it; what lies above it is out of reach
 //!     a b d/ l   what the calls' paths lead to
 //!     bin/true   a copy: what is written to it is nobody else's program
-//!     proc       of its pid namespace;  g  its cgroups;  pts  its terminals
+//!     proc       of its pid namespace (none where nothing may be mounted);  g  its cgroups;  pts  its terminals
 //! ```
 //! So no call reaches a file of another batch, or a device's node. Neighbours: `batch.rs` asks for it; `values.rs` has the paths.
 
@@ -41,12 +41,18 @@ pub fn isolate(rights: Rights) -> io::Result<()> {
     Ok(rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
 }
 
-/// Makes the folder the current one and, in namespaces of one's own, the root, with something of each kind in it.
+/// Makes the folder the current one and the root, with something of each kind in it.
 pub fn furnish(folder: &Path, dice: &mut Dice, rights: Rights) -> io::Result<()> {
     enter(folder, dice, rights)?;
-    if rights != Rights::Bare {
+    fs::create_dir("bin")?;
+    fs::copy("/bin/true", "bin/true")?;
+    if rights == Rights::Bare {
+        // Not to be left without a chroot(2) of one's own, which is an exception.
+        rustix::process::chroot(".")?;
+    } else {
         become_root(rights)?;
     }
+    std::env::set_current_dir("/")?;
     fill()
 }
 
@@ -73,21 +79,18 @@ fn enter(folder: &Path, dice: &mut Dice, rights: Rights) -> io::Result<()> {
     }
 }
 
-/// pivot_root(2), "pivot_root(".", ".")": the current folder becomes the root, with a program and a place for /proc.
+/// pivot_root(2), "pivot_root(".", ".")": the current folder becomes the root, with a place for /proc.
 fn become_root(rights: Rights) -> io::Result<()> {
     let here = std::env::current_dir()?;
     rustix::mount::mount_bind(&here, &here)?;
     std::env::set_current_dir(&here)?;
-    fs::create_dir("bin")?;
-    fs::copy("/bin/true", "bin/true")?;
     fs::create_dir("proc")?;
     if rights == Rights::User {
         // In a container, whose own is masked, a new one is refused to a user namespace: then this one shows.
         rustix::mount::mount_bind_recursive("/proc", "proc")?;
     }
     rustix::process::pivot_root(".", ".")?;
-    rustix::mount::unmount(".", UnmountFlags::DETACH)?;
-    std::env::set_current_dir("/")
+    Ok(rustix::mount::unmount(".", UnmountFlags::DETACH)?)
 }
 
 /// Fills the current folder.
