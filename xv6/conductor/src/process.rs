@@ -1,9 +1,10 @@
-//! Processes as `/proc` tells of them (proc(5)), and waiting for one that is not our child.
+//! Processes as `/proc` tells of them (proc(5)), waiting for one that is not our child, and what one has as its standard descriptors.
 
 use crate::error::{Context, Failure, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use std::time::{Duration, Instant};
 
 /// The start time of process `pid` in clock ticks since boot; `None` if there is none, or only its zombie.
@@ -14,6 +15,13 @@ pub fn start_time(pid: u32) -> Option<u64> {
         return None;
     }
     fields.nth(18)?.parse().ok()
+}
+
+/// Makes these the calling process's standard input, output and error.
+pub fn take_stdio(input: &OwnedFd, output: &OwnedFd, error: &OwnedFd) -> Result<()> {
+    dup2_stdin(input).context("standard input")?;
+    dup2_stdout(output).context("standard output")?;
+    dup2_stderr(error).context("standard error")
 }
 
 /// A descriptor that names process `pid` for good (pidfd_open(2)).

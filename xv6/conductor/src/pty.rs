@@ -10,11 +10,10 @@
 //! ends closes its pipes, and the other goes on: the stage to fail, the monitor to read its report.
 
 use crate::error::{Context, Failure, Result};
-use crate::terminal;
+use crate::{process, terminal};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::process::Pid;
-use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use std::io::{PipeReader, PipeWriter, Read, Write};
 
 const WHAT: &str = "opening a terminal";
@@ -49,9 +48,7 @@ impl Request {
         }
         let slave = rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty());
         let slave = slave.context(&path)?;
-        dup2_stdin(&slave).context("standard input")?;
-        dup2_stdout(&slave).context("standard output")?;
-        dup2_stderr(&slave).context("standard error")?;
+        process::take_stdio(&slave, &slave, &slave)?;
         Ok(path)
     }
 }

@@ -18,7 +18,6 @@ use crate::plan::{Command, DEFAULT_PATH, Place, Plan};
 use crate::{capabilities, cgroup, process, rootfs, user};
 use nix::sched::CloneFlags;
 use rustix::fd::AsFd;
-use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::ThreadNameSpaceType;
 use std::convert::Infallible;
 use std::io::{ErrorKind, PipeWriter, Write};
@@ -38,9 +37,7 @@ fn become_command(plan: &Plan, ends: Ends) -> Result<Infallible> {
     let terminal = match ends {
         Ends::Terminal(request) => Some(request),
         Ends::Pipes(stdio) => {
-            dup2_stdin(&stdio.input).context("standard input")?;
-            dup2_stdout(&stdio.output).context("standard output")?;
-            dup2_stderr(&stdio.error).context("standard error")?;
+            process::take_stdio(&stdio.input, &stdio.output, &stdio.error)?;
             None
         }
     };
