@@ -111,10 +111,7 @@ pub(super) fn finish_thread(task: &Arc<Task>) {
         let mut spent = process.spent.lock();
         spent.0 = spent.0.plus(times);
     }
-    {
-        let mut io = process.io.lock();
-        *io = io.plus(task.io.totals());
-    }
+    process.inherit_io(task.io.totals());
     ptrace::tracing_thread_ended(task);
     ptrace::thread_ended(task);
     let last = {
@@ -313,8 +310,7 @@ pub(super) fn reap(process: &Arc<Process>) -> bool {
         spent.1 = spent.1.plus(own).plus(of_children);
         drop(spent);
         let moved = *process.io.lock();
-        let mut io = parent.io.lock();
-        *io = io.plus(moved);
+        parent.inherit_io(moved);
     }
     let charge = process.leader_charge.lock().take();
     drop(charge);

@@ -1,7 +1,8 @@
-//! [`IoCounts`]: what a thread has moved by read(2), write(2) and their kin (`/proc/PID/io`).
+//! [`IoCounts`]: what a thread has moved by read(2), write(2) and their kin, and what its process has (`/proc/PID/io`).
 //!
 //! Only the thread itself counts, so plain loads and stores do: a locked instruction would cost each call.
 
+use super::Process;
 use crate::error::{Errno, Result};
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -59,5 +60,19 @@ impl IoCounts {
     pub fn totals(&self) -> IoTotals {
         let both = |counters: &[AtomicU64; 2]| [0, 1].map(|way: usize| counters[way].load(Ordering::Relaxed));
         IoTotals { bytes: both(&self.bytes), calls: both(&self.calls) }
+    }
+}
+
+impl Process {
+    /// What it has read and written, its waited-for children too.
+    pub fn io(&self) -> IoTotals {
+        let ended = *self.io.lock();
+        self.threads().iter().fold(ended, |sum, task| sum.plus(task.io.totals()))
+    }
+
+    /// Adds what a thread that ends, or a child that is reaped, has moved.
+    pub(super) fn inherit_io(&self, moved: IoTotals) {
+        let mut io = self.io.lock();
+        *io = io.plus(moved);
     }
 }

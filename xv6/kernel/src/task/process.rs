@@ -320,12 +320,6 @@ impl Process {
         self.exe.lock().clone()
     }
 
-    /// What it has read and written, its waited-for children too.
-    pub fn io(&self) -> IoTotals {
-        let ended = *self.io.lock();
-        self.threads().iter().fold(ended, |sum, task| sum.plus(task.io.totals()))
-    }
-
     /// CPU time of all threads so far.
     pub fn times(&self) -> CpuTimes {
         let spent = self.spent.lock().0;
