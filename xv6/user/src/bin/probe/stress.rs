@@ -23,6 +23,7 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::fuzz::Dice;
@@ -263,6 +264,17 @@ fn child(life: impl FnOnce() -> Result<u8, Failure>) -> Result<Pid, Failure> {
             std::process::exit(i32::from(status))
         }
     }
+}
+
+/// A further thread. Without it those that are there already would wait for ever: the whole process ends.
+fn thread<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    life: impl FnOnce() -> T + Send + 'scope,
+) -> ScopedJoinHandle<'scope, T> {
+    Builder::new().spawn_scoped(scope, life).unwrap_or_else(|error| {
+        tell(&Failure::new(format!("thread: {error}")));
+        std::process::exit(i32::from(FAILED))
+    })
 }
 
 /// Waits for `pid`, which has to end like this.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Barrier, Condvar, Mutex, PoisonError};
 
-use super::{End, Worker, child, ensure, expect};
+use super::{End, FAILED, Worker, child, ensure, expect, tell, thread};
 use user::raw::expendable::{call, load, sacrifice, store};
 use user::{About, Failure};
 
@@ -27,13 +27,13 @@ pub fn round(worker: &mut Worker) -> Result<(), Failure> {
 fn locked() -> Result<(), Failure> {
     let count = Mutex::new(0_u64);
     std::thread::scope(|scope| {
-        for thread in 0..THREADS {
+        for number in 0..THREADS {
             let count = &count;
-            scope.spawn(move || {
+            thread(scope, move || {
                 for turn in 0..TURNS {
                     let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
                     let before = *count;
-                    if (turn + thread) % 3 == 0 {
+                    if (turn + number) % 3 == 0 {
                         rustix::thread::sched_yield();
                     }
                     *count = before + 1;
@@ -50,7 +50,7 @@ fn queued() -> Result<(), Failure> {
     let (queue, changed, sum) = (Mutex::new(VecDeque::new()), Condvar::new(), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
-            scope.spawn(|| {
+            thread(scope, || {
                 for turn in 1..=TURNS {
                     let lock = queue.lock().unwrap_or_else(PoisonError::into_inner);
                     let full = |queue: &mut VecDeque<u64>| queue.len() == ROOM;
@@ -58,7 +58,7 @@ fn queued() -> Result<(), Failure> {
                     changed.notify_all();
                 }
             });
-            scope.spawn(|| {
+            thread(scope, || {
                 for _ in 0..TURNS {
                     let lock = queue.lock().unwrap_or_else(PoisonError::into_inner);
                     let empty = |queue: &mut VecDeque<u64>| queue.is_empty();
@@ -79,7 +79,7 @@ fn together() -> Result<(), Failure> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|_| {
-                scope.spawn(|| {
+                thread(scope, || {
                     for turn in 1..=TURNS {
                         steps.fetch_add(1, Ordering::SeqCst);
                         barrier.wait();
@@ -112,12 +112,16 @@ fn in_turn() {
             let _ = call(libc::SYS_futex, [word, libc::FUTEX_WAKE as usize, 1, 0, 0, 0]);
         }
     };
-    let both = child(|| {
-        take_turns(1);
-        Ok(0)
-    });
-    take_turns(0);
-    if both.and_then(|other| expect(other, End::Status(0))).is_err() {
-        std::process::exit(i32::from(super::FAILED));
+    let both = || {
+        let other = child(|| {
+            take_turns(1);
+            Ok(0)
+        })?;
+        take_turns(0);
+        expect(other, End::Status(0))
+    };
+    if let Err(failure) = both() {
+        tell(&failure);
+        std::process::exit(i32::from(FAILED));
     }
 }

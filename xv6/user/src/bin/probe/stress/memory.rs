@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{End, Worker, expect};
+use super::{End, Worker, expect, thread};
 use libc::{MADV_DONTNEED, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE};
 use user::raw::expendable::{call, load, sacrifice, store};
 use user::{About, Failure};
@@ -101,7 +101,7 @@ fn replaced(seed: u64, pages: usize) -> Result<(), Failure> {
     std::thread::scope(|scope| {
         let watchers: Vec<_> = (0..USERS)
             .map(|start| {
-                scope.spawn({
+                thread(scope, {
                     let epoch = &epoch;
                     move || watch(base, pages, epoch, start, seed & 2 == 0)
                 })
@@ -149,7 +149,7 @@ fn copied(seed: u64, pages: usize) -> Result<(), Failure> {
     };
     std::thread::scope(|scope| {
         let write = &write;
-        let writers: Vec<_> = (0..USERS).map(|user| scope.spawn(move || write(user))).collect();
+        let writers: Vec<_> = (0..USERS).map(|user| thread(scope, move || write(user))).collect();
         let mut result = Ok(());
         let start = Instant::now();
         for _ in (0..1 + seed % CHANGES).take_while(|_| start.elapsed() < LIMIT) {

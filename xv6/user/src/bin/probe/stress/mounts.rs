@@ -58,7 +58,11 @@ fn live(dice: &mut Dice, first: &Path, second: &Path) -> Result<(), Failure> {
             (2, Some(&which)) => {
                 mount_bind(first, second).about("bind")?;
                 is(&second.join("which"), which)?;
-                unmount(second, UnmountFlags::empty()).about("umount")?;
+                // Whoever reads where the processes are, in /proc, holds the mount for that moment.
+                while let Err(error) = unmount(second, UnmountFlags::empty()) {
+                    ensure(error == rustix::io::Errno::BUSY, || format!("umount: {error}"))?;
+                    rustix::thread::sched_yield();
+                }
             }
             (3, Some(&which)) => {
                 // In use: it goes when the file is closed, its name at once.

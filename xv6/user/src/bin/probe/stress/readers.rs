@@ -35,16 +35,14 @@ pub fn round(worker: &mut Worker) -> Result<(), Failure> {
         let text = fs::read_to_string(Path::new("/proc").join(file)).about(file)?;
         ensure(!text.is_empty(), || format!("/proc/{file} is empty"))?;
     }
-    let mut processes = 0;
-    for entry in fs::read_dir("/proc").about("/proc")? {
-        let name = entry.about("/proc")?.file_name().to_string_lossy().into_owned();
-        if name.parse::<u32>().is_ok() {
-            processes += 1;
-            process(&name)?;
-        }
-    }
+    // The whole list first: it goes by number, and who looked at each on the way would never come to the end of those that are made meanwhile.
+    let names: Vec<String> = fs::read_dir("/proc")
+        .and_then(|entries| entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect())
+        .about("/proc")?;
+    let processes: Vec<&String> = names.iter().filter(|name| name.parse::<u32>().is_ok()).collect();
     // Its parent and itself at least.
-    ensure(processes >= 2, || format!("{processes} processes"))
+    ensure(processes.len() >= 2, || format!("{} processes", processes.len()))?;
+    processes.into_iter().try_for_each(|name| process(name))
 }
 
 /// What of `result` is no wonder for something that may be gone.
