@@ -150,7 +150,7 @@ pub fn clone(task: &Arc<Task>, user: &mut UserContext, args: &CloneArgs) -> Resu
         Start::User(child_user),
         task.entity.nice(),
         task.entity.affinity(),
-        sched::lead_of_running(),
+        sched::birth_time(),
     );
     let signals = {
         let own = task.signals.lock();

@@ -46,6 +46,22 @@ pub(super) static CPUS: PerCpu<Cpu> = PerCpu::new(
     }; hal::cpu::MAX],
 );
 
+impl Cpu {
+    /// The virtual time that the thread it runs has reached by `now`; `None` without one, or in the middle of a switch.
+    pub(super) fn reached(&self, now: u64) -> Option<u64> {
+        let current = self.current.try_lock()?;
+        current.as_ref().map(|running| running.entity.vruntime_at(now))
+    }
+
+    /// How far `vruntime` is before its queue's clock.
+    pub(super) fn lead(&self, vruntime: u64, now: u64) -> i64 {
+        let running = self.reached(now);
+        let mut queue = self.queue.lock();
+        queue.keep_time(now, running);
+        queue.lead(vruntime)
+    }
+}
+
 /// CPUs that are online, bit n for CPU n.
 pub(super) static ONLINE: AtomicU64 = AtomicU64::new(0);
 

@@ -15,7 +15,7 @@ use super::queue::scaled;
 use super::start::Start;
 use crate::cgroup::Cgroup;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicI8, AtomicI64, AtomicU64, AtomicUsize};
+use core::sync::atomic::{AtomicI8, AtomicU64, AtomicUsize};
 use hal::sync::atomic::{AtomicBool, Ordering};
 use hal::sync::{Rank, SpinLock};
 use hal::thread::Context;
@@ -51,9 +51,8 @@ pub struct Entity {
     /// True until the CPU that left it is off its stack: such a thread stays on that CPU.
     pub(super) on_cpu: AtomicBool,
     pub(super) last_cpu: AtomicUsize,
+    /// Its virtual time by the clock of the queue it waits in, or of [`Entity::last_cpu`]'s.
     pub(super) vruntime: AtomicU64,
-    /// How far its virtual time was before its queue's clock when it left the CPU: what it takes along to the next queue.
-    pub(super) lead: AtomicI64,
     /// The cgroup whose runnable threads share one thread's worth of time; `None` for the root group and the kernel.
     group: SpinLock<Option<Arc<Cgroup>>>,
     /// Whether there is a group: spares most threads its lock. Changes under the `sleep` lock.
@@ -76,8 +75,8 @@ pub struct Entity {
 }
 
 impl Entity {
-    /// A thread with `context`, in no queue yet, that begins with `start` and inherits what a fork inherits.
-    pub(in super::super) fn new(context: Arc<Context>, start: Start, nice: i8, affinity: u64, lead: i64) -> Entity {
+    /// A thread with `context`, in no queue yet, that begins with `start` and inherits what a fork inherits; `vruntime` is by this CPU's clock.
+    pub(in super::super) fn new(context: Arc<Context>, start: Start, nice: i8, affinity: u64, vruntime: u64) -> Entity {
         let sleep = Sleep { phase: Phase::Parked, token: false, interruptible: true };
         Entity {
             context,
@@ -85,8 +84,7 @@ impl Entity {
             sleep: SpinLock::new(Rank::TaskPhase, "thread phase", sleep),
             on_cpu: AtomicBool::new(false),
             last_cpu: AtomicUsize::new(hal::cpu::id()),
-            vruntime: AtomicU64::new(0),
-            lead: AtomicI64::new(lead),
+            vruntime: AtomicU64::new(vruntime),
             group: SpinLock::new(Rank::Leaf, "scheduling group", None),
             grouped: core::sync::atomic::AtomicBool::new(false),
             sharers: AtomicU64::new(1),

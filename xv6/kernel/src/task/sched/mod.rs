@@ -43,8 +43,8 @@ pub fn park(interruptible: bool, deadline: Option<u64>) {
     let task = current().expect("only a thread sleeps");
     debug_assert_eq!(hal::sync::held(), 0, "sleeping under a spin lock");
     let timer = deadline.map(|deadline| Timer::wake(deadline, task.clone()));
-    // Before anybody can wake it: a wake-up places it by what it owes.
-    settle(&task);
+    // Before anybody can wake it: a wake-up places it by what it has had.
+    task.entity.charge(hal::time::now_ns());
     let sleeps = {
         let mut sleep = task.entity.sleep.lock();
         if sleep.token {
@@ -62,14 +62,6 @@ pub fn park(interruptible: bool, deadline: Option<u64>) {
         switch_away(&task);
     }
     drop(timer);
-}
-
-/// Notes how far the running thread has had more than its share by now.
-fn settle(task: &Task) {
-    task.entity.charge(hal::time::now_ns());
-    let vruntime = task.entity.vruntime();
-    let lead = CPUS.with(|cpu| cpu.queue.lock().lead(vruntime));
-    task.entity.lead.store(lead, Ordering::Relaxed);
 }
 
 /// Wakes a thread from [`park`], or makes its next `park` return at once. Allowed in interrupt handlers.
@@ -132,29 +124,28 @@ fn enqueue(task: &Arc<Task>) {
     let here = hal::cpu::id();
     let cpu = CPUS.of(target);
     let entity = &task.entity;
+    let last = entity.last_cpu();
+    // By the clock of the queue that it left: what it owed there it owes here.
+    let lead = (last != target).then(|| CPUS.of(last).lead(entity.vruntime(), now));
+    let running = cpu.reached(now);
     {
         let mut queue = cpu.queue.lock();
-        let vruntime = queue.place(entity.lead.load(Ordering::Relaxed));
+        queue.keep_time(now, running);
+        let lead = lead.unwrap_or_else(|| queue.lead(entity.vruntime()));
+        let vruntime = queue.place(lead);
         entity.vruntime.store(vruntime, Ordering::Relaxed);
         queue.push(task.clone(), vruntime, now);
     }
+    let due = running.is_some_and(|running| entity.vruntime().saturating_add(WAKE_MARGIN) < running);
     // Pairs with the idle loop: it says idle, then looks at the queue; we queue, then look whether it is idle.
     fence(Ordering::SeqCst);
+    if due && let Some(running) = cpu.current.try_lock().as_deref().and_then(Option::as_ref) {
+        running.set_work(WORK_RESCHEDULE);
+    }
     if target != here {
-        preempt_if_due(cpu, entity.vruntime(), now);
         hal::cpu::kick(target);
     } else if !cpu.idle.load(Ordering::Relaxed) {
-        preempt_if_due(cpu, entity.vruntime(), now);
         arm_slice(cpu, now);
-    }
-}
-
-/// Asks what runs on `cpu` to give way if a thread at `vruntime` has had much less.
-fn preempt_if_due(cpu: &Cpu, vruntime: u64, now: u64) {
-    let Some(current) = cpu.current.try_lock() else { return };
-    let Some(running) = &*current else { return };
-    if vruntime.saturating_add(WAKE_MARGIN) < running.entity.vruntime_at(now) {
-        running.set_work(WORK_RESCHEDULE);
     }
 }
 
@@ -211,12 +202,16 @@ pub fn kicked() {
     });
 }
 
-/// How far the running thread has had more than its share: a child begins with the same debt, so that forking is no way around it.
-pub fn lead_of_running() -> i64 {
+/// The virtual time at which a child of the running thread begins: it owes what its parent does, so that forking is no way around that, and has no
+/// credit.
+pub fn birth_time() -> u64 {
     let now = hal::time::now_ns();
-    let mut vruntime = 0;
-    with_current(|task| vruntime = task.entity.vruntime_at(now));
-    CPUS.with(|cpu| cpu.queue.lock().lead(vruntime)).max(0)
+    CPUS.with(|cpu| {
+        let running = cpu.reached(now);
+        let mut queue = cpu.queue.lock();
+        queue.keep_time(now, running);
+        queue.clock().max(running.unwrap_or(0))
+    })
 }
 
 /// Lets another thread run if one should; the running one stays ready.
@@ -300,9 +295,8 @@ fn pick() -> Option<Arc<Task>> {
         if allowed == 0 || allowed & (1 << here) != 0 || task.entity.on_cpu.load(Ordering::Acquire) {
             break task;
         }
-        // Its affinity changed while it waited here.
-        let lead = cpu.queue.lock().lead(task.entity.vruntime());
-        task.entity.lead.store(lead, Ordering::Relaxed);
+        // Its affinity changed while it waited here, by this queue's clock.
+        task.entity.last_cpu.store(here, Ordering::Relaxed);
         let _sleep = task.entity.sleep.lock();
         enqueue(&task);
     };
@@ -323,7 +317,7 @@ fn steal(here: usize) -> Option<Arc<Task>> {
             |task: &Task| !task.entity.on_cpu.load(Ordering::Acquire) && task.entity.affinity() & (1 << here) != 0;
         if let Some((task, lead)) = queue.steal(before, movable) {
             drop(queue);
-            let vruntime = CPUS.of(here).queue.lock().place(lead);
+            let vruntime = CPUS.of(here).queue.lock().place_to_run(lead, hal::time::now_ns());
             task.entity.vruntime.store(vruntime, Ordering::Relaxed);
             return Some(task);
         }
@@ -385,7 +379,7 @@ fn idle_loop() -> ! {
         let start = hal::time::now_ns();
         cpu.idle.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        if cpu.queue.lock().len() == 0 {
+        if cpu.queue.lock().rest(start) {
             hal::cpu::idle();
         }
         cpu.idle.store(false, Ordering::SeqCst);

@@ -1,8 +1,8 @@
 //! [`RunQueue`]: the threads that wait for one CPU, the one that has had the least (weighted) time first.
 //!
-//! Virtual run time is nanoseconds scaled by the weight of the thread's niceness (sched(7)). A thread that comes from a sleep is
-//! placed no further back than [`BONUS`] before the queue's own clock: it goes early, but brings no credit from its sleep. What it had too much of
-//! before its sleep it still owes afterwards.
+//! Virtual run time is nanoseconds scaled by the weight of the thread's niceness (sched(7)). The queue's clock goes on as those do who have had
+//! the least, and by itself while the CPU rests. A thread that comes from a sleep is placed no further back than [`BONUS`] before it: it
+//! goes early, but brings no credit. What it had too much of before its sleep it owes afterwards, less what the clock has gone on meanwhile.
 //! Plain data; the CPU's lock guards it.
 
 use super::super::Task;
@@ -68,13 +68,15 @@ pub struct RunQueue {
     heap: BinaryHeap<Node>,
     /// The queue's clock: the virtual time up to which all had their share. Never goes back.
     clock: u64,
+    /// Up to when the clock has been set while the CPU rests; `None` while it has something to run.
+    resting: Option<u64>,
     sequence: u64,
 }
 
 impl RunQueue {
     /// An empty queue.
     pub const fn new() -> RunQueue {
-        RunQueue { heap: BinaryHeap::new(), clock: 0, sequence: 0 }
+        RunQueue { heap: BinaryHeap::new(), clock: 0, resting: None, sequence: 0 }
     }
 
     /// How many wait.
@@ -90,6 +92,25 @@ impl RunQueue {
     /// The queue's clock.
     pub fn clock(&self) -> u64 {
         self.clock
+    }
+
+    /// The CPU has nothing to run from `now` on; false if somebody waits.
+    pub fn rest(&mut self, now: u64) -> bool {
+        if self.heap.is_empty() {
+            self.resting.get_or_insert(now);
+        }
+        self.heap.is_empty()
+    }
+
+    /// Sets the clock as of `now`, when the thread that runs, if any, has reached `running`: nothing ticks, so whoever asks or joins does this first.
+    pub fn keep_time(&mut self, now: u64, running: Option<u64>) {
+        if let Some(since) = &mut self.resting {
+            self.clock += now.saturating_sub(*since);
+            *since = now;
+        }
+        if let Some(vruntime) = running {
+            self.advance(vruntime);
+        }
     }
 
     /// Moves the clock on to what the running thread has reached.
@@ -110,8 +131,16 @@ impl RunQueue {
 
     /// Adds a thread that is at `vruntime`.
     pub fn push(&mut self, task: Arc<Task>, vruntime: u64, now: u64) {
+        self.resting = None;
         self.sequence += 1;
         self.heap.push(Node { vruntime, sequence: self.sequence, since: now, task });
+    }
+
+    /// Where a thread belongs that comes from elsewhere to run at once, as [`RunQueue::place`].
+    pub fn place_to_run(&mut self, lead: i64, now: u64) -> u64 {
+        self.keep_time(now, None);
+        self.resting = None;
+        self.place(lead)
     }
 
     /// Takes the thread to run next.
@@ -162,5 +191,32 @@ mod tests {
         queue.advance(5);
         assert_eq!(queue.clock(), 1_000_000_000);
         assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_debt_is_paid_by_sleeping_while_others_run_or_nobody_does() {
+        let mut queue = RunQueue::new();
+        queue.advance(1_000_000_000);
+        let owes = 1_500_000_000;
+        assert_eq!(queue.lead(owes), 500_000_000);
+        // Somebody runs, and nothing switches.
+        queue.keep_time(7, Some(1_200_000_000));
+        assert_eq!(queue.lead(owes), 300_000_000);
+        assert!(queue.rest(1000), "nobody waits");
+        assert!(queue.rest(2000), "nobody waits");
+        queue.keep_time(100_001_000, None);
+        queue.keep_time(200_001_000, None);
+        assert_eq!(queue.lead(owes), 100_000_000);
+        assert_eq!(queue.place_to_run(0, 300_001_000), 1_500_000_000);
+        queue.keep_time(900_001_000, None);
+        assert_eq!(queue.clock(), 1_500_000_000, "the rest is over");
+    }
+
+    #[test]
+    fn who_comes_meets_the_one_that_has_long_run_as_an_equal() {
+        let mut queue = RunQueue::new();
+        // Alone for two seconds, without a switch that would have set the clock.
+        queue.keep_time(2_000_000_000, Some(2_000_000_000));
+        assert!(queue.place(-5_000_000_000) > 1_900_000_000);
     }
 }
