@@ -1,8 +1,9 @@
 //! counts: what exists in a guest, so that before and after compare: whoever leaks is found.
 //!
-//! [`Counts`] reads `/proc/xv6` once everything that is only cached was dropped. Of objects there are no more than before, of pages and bytes up to a
-//! small rest: the kernel's pages apart from its heap and its cache are page tables, and what it forgot to give back; the shell that is asked
-//! has memory of its own; and a table of the heap that has grown gives its room back in steps.
+//! [`Counts`] reads `/proc/xv6` once everything was written and what is only cached was dropped. Every page has an owner: free, cache, heap, stacks, page
+//! tables, programs; the rest is the kernel's image, and what it forgot to give back. Of objects there are no more than before, of pages and bytes
+//! up to a small difference: the shell that is asked has memory of its own, the program that reads ends in between, and a table of the heap that
+//! has grown gives its room back in steps.
 //! [`Counts::expect_back`] waits for that: an orphan is reaped, a namespace ends, when its turn comes.
 
 use crate::deadline::scaled;
@@ -14,14 +15,14 @@ use std::time::{Duration, Instant};
 /// The numbers of `/proc/xv6` that must not be more. They may be fewer: what was ending when they were counted first is gone since.
 const OBJECTS: [&str; 8] = ["processes", "threads", "cgroups", "mounts", "superblocks", "inodes", "dentries", "files"];
 
-/// The kernel's pages may differ by so many.
-const PAGES: u64 = 32;
+/// Pages without an owner, and page tables, may differ by so many: they are counted one after the other, while the counting program takes some.
+const PAGES: u64 = 4;
 
 /// Programs' pages may differ by so many: the shell's own memory grows with what it does.
 const ANON: u64 = 32;
 
 /// The heap may differ by so many bytes: what the least room of the tables is that all share.
-const HEAP: u64 = 16 * 1024;
+const HEAP: u64 = 8 * 1024;
 
 /// How long what ends by itself may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,7 +38,9 @@ pub struct Counts {
     pub heap_parts: BTreeMap<String, u64>,
     /// Pages of programs' own memory.
     pub anon: u64,
-    /// Pages that are neither free nor programs', cache, heap or kernel stacks: page tables, and what belongs to nothing.
+    /// Pages of programs' page tables.
+    pub tables: u64,
+    /// Pages that are none of these, nor free, cache or the kernel's stacks with their tables: they belong to nothing.
     pub pages: u64,
 }
 
@@ -48,7 +51,8 @@ impl Counts {
     /// As [`Guest::ok`]; `Setup` when a number is missing.
     pub fn of(guest: &mut Guest) -> Result<Self, Failure> {
         // Whose process ends meanwhile has no memory any more.
-        let look = "echo 3 > /proc/sys/vm/drop_caches; cat /proc/xv6 /proc/[0-9]*/smaps_rollup 2> /dev/null; true";
+        let look =
+            "sync; echo 3 > /proc/sys/vm/drop_caches; cat /proc/xv6 /proc/[0-9]*/smaps_rollup 2> /dev/null; true";
         let text = guest.ok(look)?;
         let number = |name: &str| -> Result<u64, Failure> {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -57,8 +61,9 @@ impl Counts {
         let anonymous = |line: &str| line.strip_prefix("Anonymous:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok();
         let anon = text.lines().filter_map(anonymous).sum::<u64>() / 4;
         let mut pages = number("frames_total")? - number("frames_free")?;
+        let tables = number("page_table_bytes")? / 4096;
         // Kernel stacks are as many as threads, and some that are kept for the next.
-        for kind in ["page_cache_bytes", "heap_bytes", "kernel_stack_bytes"] {
+        for kind in ["page_cache_bytes", "heap_bytes", "kernel_stack_bytes", "kernel_table_bytes"] {
             pages = pages.saturating_sub(number(kind)? / 4096);
         }
         let objects = OBJECTS.map(|name| number(name).map(|count| (name.to_string(), count)));
@@ -71,14 +76,15 @@ impl Counts {
             heap: number("heap_live_bytes")?,
             heap_parts: text.lines().filter_map(heap_part).collect(),
             anon,
-            pages: pages.saturating_sub(anon),
+            tables,
+            pages: pages.saturating_sub(anon + tables),
         })
     }
 
     /// The same objects with any amount of memory: before what the first of its kind leaves for the next ones.
     #[must_use]
     pub fn in_any_memory(&self) -> Self {
-        Self { heap: u64::MAX / 2, anon: u64::MAX / 2, pages: u64::MAX / 2, ..self.clone() }
+        Self { heap: u64::MAX / 2, anon: u64::MAX / 2, tables: u64::MAX / 2, pages: u64::MAX / 2, ..self.clone() }
     }
 
     /// Whether no more exists than `before`.
@@ -87,6 +93,7 @@ impl Counts {
             self.objects.iter().all(|(kind, count)| before.objects.get(kind).is_some_and(|most| count <= most));
         no_more
             && self.pages <= before.pages + PAGES
+            && self.tables <= before.tables + PAGES
             && self.anon <= before.anon + ANON
             && self.heap <= before.heap + HEAP
     }

@@ -8,7 +8,7 @@ use harness::fixture::{boot, machine};
 fn a_damaged_program_is_refused_or_crashes() {
     let mut guest = boot(&machine("programs"));
     let runs = std::env::var("XV6_PROGRAM_RUNS").unwrap_or_else(|_| "150".to_owned());
-    for prefix in ["", "conductor run sample "] {
+    for prefix in ["", "conductor run --rm sample "] {
         let command = |seed: u32| format!("{prefix}probe exec --runs {runs} --seed {seed}");
         // The first time warms what stays cached, so that the counts compare.
         let mut before: Option<Counts> = None;

@@ -7,7 +7,7 @@ use crate::cpu::local::local;
 use crate::frame::{Frame, SIZE};
 use crate::sync::{Rank, SpinLock};
 use crate::x86;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Device registers lie here: the APICs, virtio-mmio.
 const DEVICES: core::ops::Range<u64> = 0xfe00_0000..0x1_0000_0000;
@@ -16,6 +16,14 @@ static ROOT: AtomicU64 = AtomicU64::new(0);
 
 /// Guards the kernel half's lower tables.
 static LOCK: SpinLock<()> = SpinLock::new(Rank::KernelMap, "kernel page table", ());
+
+/// Tables made for stacks since boot: as many as the most stacks there ever were need.
+static TABLES: AtomicUsize = AtomicUsize::new(0);
+
+/// Tables made since boot.
+pub fn tables() -> usize {
+    TABLES.load(Ordering::Relaxed)
+}
 
 /// The physical address of the root.
 pub fn root() -> u64 {
@@ -121,6 +129,7 @@ fn leaf(va: usize) -> Option<&'static AtomicU64> {
         if place.load(Ordering::Relaxed) == 0 {
             let frame = Frame::zeroed()?;
             place.store(u64::from(frame.into_index()) << 12 | PRESENT | WRITE, Ordering::Release);
+            TABLES.fetch_add(1, Ordering::Relaxed);
         }
         addr = place.load(Ordering::Relaxed);
     }

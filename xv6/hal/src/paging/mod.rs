@@ -274,6 +274,14 @@ pub fn table_bytes() -> usize {
     space::tables() * crate::frame::SIZE
 }
 
+/// Bytes of page tables that the kernel has made for itself since boot, for stacks: never freed, since the next crowd needs as many. 0 off the machine.
+pub fn kernel_table_bytes() -> usize {
+    #[cfg(target_os = "none")]
+    return kernel::tables() * crate::frame::SIZE;
+    #[cfg(not(target_os = "none"))]
+    0
+}
+
 /// Makes the kernel's own page table (no user half) the running CPU's.
 pub fn activate_kernel() {
     tlb::activate_kernel();

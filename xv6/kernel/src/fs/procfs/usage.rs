@@ -33,7 +33,7 @@ pub fn meminfo(_: &View) -> Result<Vec<u8>> {
         ("SReclaimable", 0),
         ("SUnreclaim", stats.slab),
         ("KernelStack", hal::thread::stack_bytes()),
-        ("PageTables", hal::paging::table_bytes()),
+        ("PageTables", hal::paging::table_bytes() + hal::paging::kernel_table_bytes()),
     ] {
         text += &format!("{:<16}{:8} kB\n", format!("{key}:"), bytes / 1024);
     }
@@ -102,6 +102,7 @@ pub fn xv6(_: &View) -> Result<Vec<u8>> {
         ("heap_live_bytes", hal::heap::live()),
         ("kernel_stack_bytes", hal::thread::stack_bytes()),
         ("page_table_bytes", hal::paging::table_bytes()),
+        ("kernel_table_bytes", hal::paging::kernel_table_bytes()),
         ("processes", processes.len()),
         ("threads", threads),
         ("cgroups", cgroup::root().descendants() as usize),
