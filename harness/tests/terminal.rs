@@ -56,6 +56,18 @@ fn a_shell_in_a_container_feels_like_one() {
 }
 
 #[test]
+fn lines_pasted_at_once_all_run() {
+    let mut guest = boot(&machine("paste"));
+    // With a terminal that can do more than print, the line editor reads, and reads ahead.
+    expect(&mut guest, "TERM=xterm sh", "# ");
+    guest.console.send("echo fi\"\"rst\necho sec\"\"ond\nexit 3\n").expect("typed");
+    guest.console.expect("first\r\n", LIMIT).expect("the first line runs");
+    guest.console.expect("second\r\n", LIMIT).expect("the second line runs");
+    guest.console.expect("xv6:/root# ", LIMIT).expect("the third line runs");
+    expect(&mut guest, "echo status-$?", "status-3\r\n");
+}
+
+#[test]
 fn a_mebibyte_through_a_containers_terminal_comes_whole_and_soon() {
     const LINE: &str = "0123456789abcde\n";
     let mut guest = boot(&machine("tty-much"));
