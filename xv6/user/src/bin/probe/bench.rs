@@ -47,10 +47,11 @@ impl Bench {
     }
 }
 
-const ALL: [Bench; 16] = [
+const ALL: [Bench; 17] = [
     bench("null_syscall", "null system call", 20_000, null_call),
     bench("fork", "fork+exit+wait", 50, forks),
     bench("fork_exec", "fork+exec+wait of true", 50, execs),
+    bench("fork_exec_pair", "the same by two side by side, each", 100, execs_side_by_side),
     bench("pipe_roundtrip", "pipe round trip, two processes", 500, round_trips),
     bench("pipe_bandwidth", "pipe, 4 KiB writes and reads", 8, pipe_stream).moving(MIB),
     bench("touch_1m", "touch 1 MiB of new memory", 4, touches),
@@ -140,6 +141,19 @@ fn execs(count: u32) -> io::Result<Duration> {
                 std::process::exit(1);
             }
             Forked::Parent(child) => wait(child)?,
+        }
+    }
+    Ok(start.elapsed())
+}
+
+/// Two processes do so at once, each `count` times: a second CPU takes one of them.
+fn execs_side_by_side(count: u32) -> io::Result<Duration> {
+    let start = Instant::now();
+    match fork()? {
+        Forked::Child => std::process::exit(i32::from(execs(count).is_err())),
+        Forked::Parent(other) => {
+            execs(count)?;
+            wait(other)?;
         }
     }
     Ok(start.elapsed())
