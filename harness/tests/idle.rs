@@ -21,3 +21,17 @@ fn an_idle_guest_sleeps() {
     let used = cpu_time(guest.console.pid()) - before;
     assert!(used < Duration::from_millis(300), "{used:?} of CPU time in 3 s of idleness on 4 CPUs");
 }
+
+#[test]
+fn the_load_average_is_nothing_at_rest_and_rises_with_work() {
+    let mut guest = boot(&machine("load"));
+    let mut first = |command: &str| -> f64 {
+        let text = guest.ok(&format!("{command}; cut -d' ' -f1 /proc/loadavg")).expect("it ends");
+        text.lines().last().and_then(|load| load.parse().ok()).unwrap_or_else(|| panic!("{text:?}"))
+    };
+    // The next look is due five seconds after the last.
+    assert_eq!(first("sleep 5.5"), 0.0);
+    let until_it_rises = "while [ $(cut -d' ' -f1 /proc/loadavg) = 0.00 ]; do sleep 0.2; done";
+    let risen = first(&format!("probe spin & {until_it_rises}; kill $!; wait $!"));
+    assert!((0.07..0.4).contains(&risen), "one thread and those that look, for one look or two: {risen}");
+}

@@ -7,7 +7,7 @@ use crate::mm::Limit;
 use crate::mm::user as memory;
 use crate::task::rlimit::Resource;
 use crate::task::signal::{self, Signal};
-use crate::task::{Cap, Process, Task};
+use crate::task::{Cap, Process, Task, sched};
 use crate::{power, time};
 use alloc::sync::Arc;
 
@@ -98,6 +98,8 @@ fn sysinfo(call: &mut Call<'_>) -> Result<usize> {
     let page = hal::frame::SIZE as u64;
     let mut info = [0u64; 14];
     info[0] = time::monotonic_ns() / time::SECOND;
+    // In the unit of `SI_LOAD_SHIFT`, 1/65536.
+    info[1..4].copy_from_slice(&sched::load::averages().map(|average| average * (65536 / sched::load::ONE)));
     info[4] = hal::frame::total() as u64 * page;
     info[5] = hal::frame::free() as u64 * page;
     // `procs` is 16 bits wide; `mem_unit` is the 32-bit word after the two unused high-memory sizes.

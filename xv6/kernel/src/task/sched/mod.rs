@@ -11,6 +11,7 @@
 
 mod cpu;
 mod entity;
+pub mod load;
 mod queue;
 mod start;
 
@@ -330,6 +331,7 @@ fn switch_to(next: Option<Arc<Task>>) {
     let here = hal::cpu::id();
     let cpu = CPUS.of(here);
     let now = hal::time::now_ns();
+    load::look(now, runnable);
     cpu.switches.store(cpu.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     let context = match &next {
         Some(next) => {

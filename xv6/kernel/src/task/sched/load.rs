@@ -1,0 +1,85 @@
+//! Load averages (getloadavg(3), proc_loadavg(5)): how many threads ran or waited for a CPU, over the last 1, 5 and 15 minutes, old
+//! looks counting ever less.
+//!
+//! Linux looks every five seconds. Here nothing ticks, so whoever comes by after such a [`PERIOD`] looks, for all that have gone by since the last
+//! look: a switch between threads, with what was there before it, and a reader. Threads that wait for a disk do not count.
+//!
+//! Locks: `AVERAGES` (`Rank::Leaf`).
+
+use hal::sync::atomic::{AtomicU64, Ordering};
+use hal::sync::{Rank, SpinLock};
+
+/// The time between two looks, in ns.
+const PERIOD: u64 = 5_000_000_000;
+
+/// One, in the averages' fixed point.
+pub const ONE: u64 = 1 << 11;
+
+/// What is kept of an average from one look to the next: `e^(-5/60)`, `e^(-5/300)` and `e^(-5/900)` of [`ONE`].
+const KEPT: [u64; 3] = [1884, 2014, 2037];
+
+/// So many looks at the same number later, all averages are that number.
+const SETTLED: u64 = 4000;
+
+/// When the next look is due.
+static DUE: AtomicU64 = AtomicU64::new(PERIOD);
+
+static AVERAGES: SpinLock<[u64; 3]> = SpinLock::new(Rank::Leaf, "load averages", [0; 3]);
+
+/// Looks, if it is time to: `active` counts the threads that run or wait for a CPU.
+#[inline]
+pub fn look(now: u64, active: impl FnOnce() -> usize) {
+    if now >= DUE.load(Ordering::Relaxed) {
+        add(now, active());
+    }
+}
+
+#[cold]
+fn add(now: u64, active: usize) {
+    let mut averages = AVERAGES.lock();
+    let due = DUE.load(Ordering::Relaxed);
+    let Some(late) = now.checked_sub(due) else { return };
+    let looks = late / PERIOD + 1;
+    DUE.store(due + looks * PERIOD, Ordering::Relaxed);
+    for (average, kept) in averages.iter_mut().zip(KEPT) {
+        for _ in 0..looks.min(SETTLED) {
+            *average = after(*average, kept, active as u64 * ONE);
+        }
+    }
+}
+
+/// An average after one more look, which rises and falls all the way to what is seen.
+fn after(average: u64, kept: u64, seen: u64) -> u64 {
+    let sum = average * kept + seen * (ONE - kept);
+    if seen >= average { sum.div_ceil(ONE) } else { sum / ONE }
+}
+
+/// The averages over 1, 5 and 15 minutes, in units of 1 / [`ONE`].
+pub fn averages() -> [u64; 3] {
+    *AVERAGES.lock()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KEPT, ONE, SETTLED, after};
+
+    #[test]
+    fn a_minute_of_two_threads_is_two_thirds_of_them_in_the_first_average() {
+        let mut averages = [0; 3];
+        let looks = |averages: &mut [u64; 3], count: u64, seen: u64| {
+            for _ in 0..count {
+                for (average, kept) in averages.iter_mut().zip(KEPT) {
+                    *average = after(*average, kept, seen * ONE);
+                }
+            }
+        };
+        let hundredths = |averages: [u64; 3]| averages.map(|average| average * 100 / ONE);
+        looks(&mut averages, 12, 2);
+        // 2 (1 - 1/e), and as much less as the others are longer.
+        assert_eq!(hundredths(averages), [126, 36, 12]);
+        looks(&mut averages, SETTLED, 2);
+        assert_eq!(hundredths(averages), [200, 200, 200]);
+        looks(&mut averages, SETTLED, 0);
+        assert_eq!(averages, [0, 0, 0]);
+    }
+}
