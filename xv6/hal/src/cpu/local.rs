@@ -49,6 +49,8 @@ pub struct Local {
     pub fpu_live: Cell<*const FpuState>,
     /// Whose FPU state the registers last held.
     pub fpu_loaded: Cell<*const FpuState>,
+    /// The FS and GS bases of user code that the registers hold, as they were read when it was last left; nothing else changes them.
+    pub user_bases: Cell<(u64, u64)>,
     /// The physical address of its root page table. Written before the CPU starts; the table's user half is written by others too.
     pub root: AtomicU64,
     /// The active user page table, null for none.
@@ -66,6 +68,9 @@ pub struct Local {
 // SAFETY: every `Cell` and `UnsafeCell` is used by the CPU that owns the structure only (through `local()`), with interrupts off and without being
 // preempted; fields that others touch are atomics.
 unsafe impl Sync for Local {}
+
+/// Bases that no register can hold.
+const NO_BASES: (u64, u64) = (1 << 63, 1 << 63);
 
 impl Local {
     const fn new(id: u32) -> Self {
@@ -88,6 +93,7 @@ impl Local {
             current: Cell::new(null_mut()),
             fpu_live: Cell::new(null_mut()),
             fpu_loaded: Cell::new(null_mut()),
+            user_bases: Cell::new(NO_BASES),
             root: AtomicU64::new(0),
             space: AtomicPtr::new(null_mut()),
             generation: Cell::new(0),

@@ -113,6 +113,8 @@ impl UserContext {
     }
 
     /// Runs user code in the active page table until something stops it.
+    // Inlined, as what it consists of: a call and a return across pages cost an emulated CPU a seventh of the shortest system call.
+    #[inline(always)]
     pub fn run(&mut self) -> Event {
         self.regs.rflags = self.regs.rflags & USER_FLAGS | FIXED_FLAGS;
         // Returning to a non-canonical address would fault in the kernel: the user gets the fault instead.
@@ -152,6 +154,7 @@ impl Clone for UserContext {
 #[cfg(target_os = "none")]
 mod machine {
     use super::{Event, FpuState, Registers};
+    use crate::cpu::local::{Local, local};
     use crate::cpu::setup::FSGSBASE;
     use crate::irq;
     use crate::trap::entry::{SYSCALL, enter_user};
@@ -160,16 +163,18 @@ mod machine {
     use core::sync::atomic::Ordering;
 
     /// Goes to user mode and says what ended it.
+    #[inline(always)]
     pub fn run(regs: &mut Registers, fpu: &FpuState) -> Event {
         debug_assert_eq!(crate::sync::held(), 0, "to user mode with a spin lock held");
-        assert!(crate::paging::tlb::any_active(), "to user mode without a page table");
-        fpu.load();
+        let local = local();
+        assert!(!local.space.load(Ordering::Relaxed).is_null(), "to user mode without a page table");
+        fpu.load(local);
         let by_instruction = FSGSBASE.load(Ordering::Relaxed);
-        load_bases(regs, by_instruction);
+        load_bases(regs, local, by_instruction);
         // SAFETY: `run` has made `rip` and `rflags` safe; interrupts are off; the registers are ours.
         let ended = unsafe { enter_user(regs) };
         if by_instruction {
-            save_bases(regs);
+            save_bases(regs, local);
         }
         let (vector, error) = (ended as u32, (ended >> 32) as u32);
         if vector == SYSCALL {
@@ -193,7 +198,11 @@ mod machine {
 
     /// Loads the user's FS and GS bases; GS's into the register that `swapgs` will bring up. Addresses beyond the user's are
     /// harmless: user mode cannot reach them.
-    fn load_bases(regs: &Registers, by_instruction: bool) {
+    fn load_bases(regs: &Registers, local: &Local, by_instruction: bool) {
+        // Mostly the CPU comes back to the thread that it left for a system call.
+        if local.user_bases.get() == (regs.fs_base, regs.gs_base) {
+            return;
+        }
         let (fs, gs) = (canonical(regs.fs_base), canonical(regs.gs_base));
         // SAFETY: the kernel does not use FS, and has GS back before the next instruction that does; interrupts are off.
         unsafe {
@@ -207,12 +216,13 @@ mod machine {
     }
 
     /// Reads them back: user code may have written them.
-    fn save_bases(regs: &mut Registers) {
+    fn save_bases(regs: &mut Registers, local: &Local) {
         // SAFETY: as in `load_bases`.
         unsafe {
             asm!("rdfsbase {}", "swapgs", "rdgsbase {}", "swapgs", out(reg) regs.fs_base, out(reg) regs.gs_base,
                  options(nomem, nostack, preserves_flags));
         }
+        local.user_bases.set((regs.fs_base, regs.gs_base));
     }
 
     /// The address as the register can hold it.

@@ -80,7 +80,7 @@ impl FpuState {
 #[cfg(target_os = "none")]
 mod machine {
     use super::{FpuState, X87_HEAD, X87_REGISTERS};
-    use crate::cpu::local::local;
+    use crate::cpu::local::{Local, local};
     use core::arch::asm;
     use core::ptr::null;
 
@@ -174,8 +174,8 @@ mod machine {
         }
 
         /// Has the registers hold this state.
-        pub fn load(&self) {
-            let local = local();
+        #[inline(always)]
+        pub fn load(&self, local: &Local) {
             if core::ptr::eq(local.fpu_live.get(), self) {
                 return;
             }
