@@ -176,6 +176,8 @@ pub const AREA: Area = Area {
                 part(t, |t| t.put(ptrace(PTRACE_SEIZE, target, 0, options as usize)));
                 if options == 0 {
                     until("untraced", || tracer(target) == "0");
+                    // It may still be on its way to its sleep.
+                    until("at rest", || state(target) != 'R');
                     t.is(label, state(target).to_string());
                     must(kill(target, SIGKILL));
                 }
