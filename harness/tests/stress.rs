@@ -11,6 +11,9 @@ use std::time::Duration;
 /// The kinds that need nothing a container is refused.
 const INSIDE: &str = "processes signals pipes names memory futexes readers";
 
+/// Tasks that the container may have: with the machine this busy its init is late, and orphans wait for it in crowds.
+const TASKS: u32 = 1000;
+
 fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
@@ -27,7 +30,7 @@ fn everything_at_once_leaves_nothing() {
             [("WORKERS", 1), ("SEED", 1)].map(|(name, usual)| number(&format!("XV6_STRESS_{name}"), usual));
         let options = format!("--seconds {seconds} --seed {seed} --workers {workers}");
         format!(
-            "conductor run --rm sample probe stress {options} {INSIDE} > /run/inside 2>&1 & \
+            "conductor run --rm --pids {TASKS} sample probe stress {options} {INSIDE} > /run/inside 2>&1 & \
              probe stress {options} --in /root --in /tmp; wait $!; cat /run/inside; rm /run/inside"
         )
     };

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 
-use super::{End, Worker, child, ensure, expect, pipe};
+use super::{End, Worker, child, ensure, expect, pipe, tell};
 use nix::sys::signal::{SigSet, Signal as Number};
 use rustix::process::{Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use user::raw::{Disposition, Forked, fork, set_signal, take_caught};
@@ -130,15 +130,21 @@ fn asleep() -> Result<(), Failure> {
 /// One signal ends a whole group; the last one's end closes the pipe.
 fn group() -> Result<(), Failure> {
     let (mut reader, mut writer) = pipe()?;
+    let mut member = || {
+        if let Forked::Child = fork().about("fork")? {
+            writer.write_all(b"m").about("pipe")?;
+            loop {
+                std::thread::park();
+            }
+        }
+        Ok(())
+    };
     let leader = child(|| {
         rustix::process::setpgid(None, None).about("setpgid")?;
-        for _ in 0..MEMBERS {
-            if let Forked::Child = fork().about("fork")? {
-                writer.write_all(b"m").about("pipe")?;
-                loop {
-                    std::thread::park();
-                }
-            }
+        if let Err(failure) = (0..MEMBERS).try_for_each(|_| member()) {
+            tell(&failure);
+            // Nobody else would end those that are there already.
+            kill_process_group(rustix::process::getpid(), Signal::KILL).about("killpg")?;
         }
         loop {
             std::thread::park();
