@@ -8,7 +8,7 @@ use alloc::sync::{Arc, Weak};
 use core::sync::atomic::AtomicU64;
 use hal::PerCpu;
 use hal::sync::atomic::{AtomicBool, Ordering};
-use hal::sync::{Rank, SpinLock};
+use hal::sync::{Rank, SpinGuard, SpinLock};
 use hal::thread::Context;
 
 pub(super) struct Cpu {
@@ -53,12 +53,12 @@ impl Cpu {
         current.as_ref().map(|running| running.entity.vruntime_at(now))
     }
 
-    /// How far `vruntime` is before its queue's clock.
-    pub(super) fn lead(&self, vruntime: u64, now: u64) -> i64 {
+    /// Its queue, the clock set as of `now`; and what [`Cpu::reached`] says.
+    pub(super) fn queue_at(&self, now: u64) -> (SpinGuard<'_, RunQueue>, Option<u64>) {
         let running = self.reached(now);
         let mut queue = self.queue.lock();
         queue.keep_time(now, running);
-        queue.lead(vruntime)
+        (queue, running)
     }
 }
 

@@ -41,9 +41,14 @@ fn add(now: u64, active: usize) {
     let Some(late) = now.checked_sub(due) else { return };
     let looks = late / PERIOD + 1;
     DUE.store(due + looks * PERIOD, Ordering::Relaxed);
+    see(&mut averages, looks.min(SETTLED), active as u64);
+}
+
+/// Counts `active` threads in, `looks` times.
+fn see(averages: &mut [u64; 3], looks: u64, active: u64) {
     for (average, kept) in averages.iter_mut().zip(KEPT) {
-        for _ in 0..looks.min(SETTLED) {
-            *average = after(*average, kept, active as u64 * ONE);
+        for _ in 0..looks {
+            *average = after(*average, kept, active * ONE);
         }
     }
 }
@@ -61,25 +66,18 @@ pub fn averages() -> [u64; 3] {
 
 #[cfg(test)]
 mod tests {
-    use super::{KEPT, ONE, SETTLED, after};
+    use super::{ONE, SETTLED, see};
 
     #[test]
     fn a_minute_of_two_threads_is_two_thirds_of_them_in_the_first_average() {
         let mut averages = [0; 3];
-        let looks = |averages: &mut [u64; 3], count: u64, seen: u64| {
-            for _ in 0..count {
-                for (average, kept) in averages.iter_mut().zip(KEPT) {
-                    *average = after(*average, kept, seen * ONE);
-                }
-            }
-        };
         let hundredths = |averages: [u64; 3]| averages.map(|average| average * 100 / ONE);
-        looks(&mut averages, 12, 2);
+        see(&mut averages, 12, 2);
         // 2 (1 - 1/e), and as much less as the others are longer.
         assert_eq!(hundredths(averages), [126, 36, 12]);
-        looks(&mut averages, SETTLED, 2);
+        see(&mut averages, SETTLED, 2);
         assert_eq!(hundredths(averages), [200, 200, 200]);
-        looks(&mut averages, SETTLED, 0);
+        see(&mut averages, SETTLED, 0);
         assert_eq!(averages, [0, 0, 0]);
     }
 }

@@ -127,16 +127,15 @@ fn enqueue(task: &Arc<Task>) {
     let entity = &task.entity;
     let last = entity.last_cpu();
     // By the clock of the queue that it left: what it owed there it owes here.
-    let lead = (last != target).then(|| CPUS.of(last).lead(entity.vruntime(), now));
-    let running = cpu.reached(now);
-    {
-        let mut queue = cpu.queue.lock();
-        queue.keep_time(now, running);
+    let lead = (last != target).then(|| CPUS.of(last).queue_at(now).0.lead(entity.vruntime()));
+    let running = {
+        let (mut queue, running) = cpu.queue_at(now);
         let lead = lead.unwrap_or_else(|| queue.lead(entity.vruntime()));
         let vruntime = queue.place(lead);
         entity.vruntime.store(vruntime, Ordering::Relaxed);
         queue.push(task.clone(), vruntime, now);
-    }
+        running
+    };
     let due = running.is_some_and(|running| entity.vruntime().saturating_add(WAKE_MARGIN) < running);
     // Pairs with the idle loop: it says idle, then looks at the queue; we queue, then look whether it is idle.
     fence(Ordering::SeqCst);
@@ -208,9 +207,7 @@ pub fn kicked() {
 pub fn birth_time() -> u64 {
     let now = hal::time::now_ns();
     CPUS.with(|cpu| {
-        let running = cpu.reached(now);
-        let mut queue = cpu.queue.lock();
-        queue.keep_time(now, running);
+        let (queue, running) = cpu.queue_at(now);
         queue.clock().max(running.unwrap_or(0))
     })
 }

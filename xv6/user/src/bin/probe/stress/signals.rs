@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 
 use super::{End, Worker, child, ensure, expect, pipe, tell};
 use nix::sys::signal::{SigSet, Signal as Number};
-use rustix::process::{Signal, WaitOptions, kill_process, kill_process_group, waitpid};
+use rustix::process::{Signal, WaitOptions, kill_current_process_group, kill_process, kill_process_group, waitpid};
 use user::raw::{Disposition, Forked, fork, set_signal, take_caught};
 use user::{About, Failure};
 
@@ -143,8 +143,8 @@ fn group() -> Result<(), Failure> {
         rustix::process::setpgid(None, None).about("setpgid")?;
         if let Err(failure) = (0..MEMBERS).try_for_each(|_| member()) {
             tell(&failure);
-            // Nobody else would end those that are there already.
-            kill_process_group(rustix::process::getpid(), Signal::KILL).about("killpg")?;
+            // Nobody else would end those that are there already; a member that failed ends all, too.
+            kill_current_process_group(Signal::KILL).about("kill")?;
         }
         loop {
             std::thread::park();
