@@ -23,7 +23,12 @@ fn the_code_is_formatted() {
 
 #[test]
 fn the_host_crates_pass_clippy() {
-    cargo("clippy -q -p xv6fs -p fsbuild -p harness --all-targets -- -D warnings");
+    cargo("clippy -q -p xv6fs -p fsbuild -p harness -p models --all-targets -- -D warnings");
+}
+
+#[test]
+fn the_unit_tests_of_the_guest_crates_pass_clippy() {
+    cargo("clippy -q -p hal -p kernel -p user -p conductor --lib --tests -- -D warnings");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn walk(dir: &InodeRef, depth: usize, budget: &mut usize) {
             Kind::Symlink => drop(child.read_link()),
             _ => {}
         }
-        if *budget % 3 == 0 {
+        if budget.is_multiple_of(3) {
             let _ = if child.kind() == Kind::Directory { dir.rmdir(&name) } else { dir.unlink(&name) };
         }
     }
