@@ -85,7 +85,9 @@ pub enum Rank {
     KernelMap,
     /// hal: the heap.
     Heap,
-    /// hal: frames.
+    /// hal: how many references frames have.
+    Count,
+    /// hal: free frames.
     Frame,
     /// hal: the log ring.
     Log,

@@ -1,17 +1,20 @@
 //! Physical memory in 4 KiB frames, counted by reference.
 //!
 //! A [`Frame`] is 4 bytes; what is known of the frame lies in [`buddy`]'s records. Locks: `buddy`'s, reached through
-//! [`cache`] once in 32 frames.
+//! [`cache`] once in 32 frames, and those of the [`counts`].
 
 pub(crate) mod buddy;
 mod cache;
+mod counts;
+
+pub use counts::Counts;
 
 use crate::mem;
 use crate::phys::direct;
 use crate::sync::Once;
 use crate::user::{Fault, copy};
 use core::mem::ManuallyDrop;
-use core::sync::atomic::{AtomicU32, Ordering, fence};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Bytes in a frame.
 pub const SIZE: usize = 4096;
@@ -174,12 +177,13 @@ impl Frame {
         Frame { index }
     }
 
-    /// A further reference to a frame whose reference is kept as a number.
+    /// A further reference to a frame whose reference is kept as a number, counted by `counts`.
     ///
     /// # Safety
     /// The number's reference is alive.
-    pub(crate) unsafe fn share_index(index: u32) -> Frame {
-        buddy::record(index).refs.fetch_add(1, Ordering::Relaxed);
+    #[inline]
+    pub(crate) unsafe fn share_index(index: u32, counts: &mut Counts) -> Frame {
+        counts.add(index);
         Frame { index }
     }
 }
@@ -187,19 +191,18 @@ impl Frame {
 impl Clone for Frame {
     #[inline]
     fn clone(&self) -> Self {
-        buddy::record(self.index).refs.fetch_add(1, Ordering::Relaxed);
-        Frame { index: self.index }
+        Counts::default().share(self)
     }
 }
 
 impl Drop for Frame {
     #[inline]
     fn drop(&mut self) {
-        let refs = &buddy::record(self.index).refs;
-        // A sole owner needs no atomic step: nobody else can come by a reference.
-        if refs.load(Ordering::Acquire) == 1 || refs.fetch_sub(1, Ordering::Release) == 1 {
-            fence(Ordering::Acquire);
+        // A sole owner needs no lock: nobody else can come by a reference.
+        if buddy::record(self.index).refs.load(Ordering::Acquire) == 1 {
             cache::give(self.index);
+        } else {
+            Counts::default().release(Frame { index: self.index });
         }
     }
 }

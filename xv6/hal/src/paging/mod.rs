@@ -14,9 +14,10 @@ mod tests;
 pub(crate) mod tlb;
 mod walk;
 
-use crate::frame::Frame;
+use crate::frame::{Counts, Frame};
 use crate::user::LIMIT;
 use alloc::boxed::Box;
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 pub(crate) use space::Space;
@@ -63,12 +64,25 @@ impl Mapping {
     unsafe fn of(value: u64) -> Mapping {
         Mapping {
             // SAFETY: passed on to the caller.
-            frame: unsafe { Frame::share_index(entry::index(value)) },
+            frame: unsafe { Frame::share_index(entry::index(value), &mut Counts::default()) },
             prot: entry::prot(value),
             dirty: value & entry::DIRTY != 0,
             accessed: value & (entry::ACCESSED | entry::USED_BEFORE) != 0,
         }
     }
+}
+
+/// What [`PageTable::own`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owned {
+    /// Nobody else has the page's frame.
+    Sole,
+    /// Others have it: the page has a copy of its own now.
+    Copied,
+    /// There is no frame for a copy: nothing has changed.
+    NoFrame,
+    /// There is no page.
+    Absent,
 }
 
 /// The user half of an address space. All addresses are page-aligned and lie in [`LOWEST`]..[`crate::user::LIMIT`]: others panic.
@@ -88,33 +102,64 @@ impl PageTable {
         Some(PageTable { space: Space::new()? })
     }
 
-    /// Maps `frame` (taking a reference) at `va`, replacing what was there (which must be flushed before it is used for something else).
-    pub fn map(&self, va: usize, frame: &Frame, prot: Prot) -> Result<(), NoMemory> {
+    /// Maps `frame` at `va`. What was there comes back: flush before it is let go.
+    pub fn map(&self, va: usize, frame: Frame, prot: Prot) -> Result<Option<Frame>, NoMemory> {
         check(&(va..va + crate::frame::SIZE));
         let mut state = self.space.lock();
         let leaf = self.space.leaf_or_new(&mut state, va)?;
-        let value = u64::from(frame.clone().into_index()) << 12 | entry::user_flags(prot);
+        let place = &leaf.table[leaf.slot];
+        let value = u64::from(frame.into_index()) << 12 | entry::user_flags(prot);
         // The CPU changes no entry that is empty, and nobody else has the lock.
-        if leaf.table[leaf.slot].load(Ordering::Relaxed) == 0 {
-            leaf.table[leaf.slot].store(value, Ordering::Relaxed);
+        if place.load(Ordering::Relaxed) == 0 {
+            place.store(value, Ordering::Relaxed);
             space::count(leaf.addr, 1);
-            return Ok(());
+            return Ok(None);
         }
         // Another frame, or less access, is news to a TLB; more access it finds out by itself, so the marks that it may hold the page stay.
         let kept = |old: u64| {
             value & (entry::ADDRESS | entry::PRESENT) == old & (entry::ADDRESS | entry::PRESENT)
                 && prot.contains(entry::prot(old))
         };
-        let old = leaf.table[leaf.slot].fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| {
-            Some(if kept(old) { value | old & entry::MARKS } else { value })
-        });
-        let old = old.unwrap_or_else(|same| same);
+        let new = |old| if kept(old) { value | old & entry::MARKS } else { value };
+        let old = self.space.walkers(&state).change(place, new);
         if !kept(old) {
             state.changes.note(va, old);
         }
         // SAFETY: the old entry held a reference, and is gone.
+        Ok(Some(unsafe { Frame::from_index(entry::index(old)) }))
+    }
+
+    /// Copy-on-write: gives the page at `va` a frame of its own, with `prot`, and flushes. That is the one it has if nobody else has it, otherwise
+    /// the one that `spare` gives, with a copy in it; for a copy of the page of zeros `spare` is called with `true`, and gives a frame of zeros.
+    pub fn own(&self, va: usize, prot: Prot, spare: impl FnOnce(bool) -> Option<Frame>) -> Owned {
+        check(&(va..va + crate::frame::SIZE));
+        let mut state = self.space.lock();
+        let Some(leaf) = self.space.leaf(&state, va) else { return Owned::Absent };
+        let place = &leaf.table[leaf.slot];
+        let value = place.load(Ordering::Relaxed);
+        if value == 0 {
+            return Owned::Absent;
+        }
+        let walkers = self.space.walkers(&state);
+        // SAFETY: the reference is the entry's, which the lock keeps; it is not dropped here.
+        let shared = ManuallyDrop::new(unsafe { Frame::from_index(entry::index(value)) });
+        let zeros = shared.is_zero_page();
+        if shared.refs() == 1 && !zeros {
+            space::protect(walkers, &mut state, va, place, prot);
+            self.space.flush(state);
+            return Owned::Sole;
+        }
+        let Some(copy) = spare(zeros) else { return Owned::NoFrame };
+        if !zeros {
+            copy.copy_from(&shared);
+        }
+        let value = u64::from(copy.into_index()) << 12 | entry::user_flags(prot);
+        let old = walkers.change(place, |_| value);
+        state.changes.note(va, old);
+        self.space.flush(state);
+        // SAFETY: the old entry held a reference, and is gone, from the TLBs too.
         drop(unsafe { Frame::from_index(entry::index(old)) });
-        Ok(())
+        Owned::Copied
     }
 
     /// Maps `frames`, those that are given, page after page from `va` on where nothing is mapped yet, and takes them; how many that was. The pages
@@ -159,17 +204,19 @@ impl PageTable {
     pub fn protect(&self, range: Range<usize>, prot: Prot) {
         check(&range);
         let mut state = self.space.lock();
+        let walkers = self.space.walkers(&state);
         walk::for_each(&self.space, &mut state, range, &mut |state, va, leaf| {
-            let new = entry::user_flags(prot);
-            let old = leaf.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| {
-                Some(old & (entry::ADDRESS | entry::MARKS) | new)
-            });
-            let old = old.unwrap_or_else(|same| same);
-            // More access a TLB finds out by itself.
-            if !prot.contains(entry::prot(old)) {
-                state.changes.note(va, old);
-            }
+            space::protect(walkers, state, va, leaf, prot);
         });
+    }
+
+    /// What user code may do with the page at `va`, if there is one.
+    pub fn prot(&self, va: usize) -> Option<Prot> {
+        check(&(va..va + crate::frame::SIZE));
+        let state = self.space.lock();
+        let leaf = self.space.leaf(&state, va)?;
+        let value = leaf.table[leaf.slot].load(Ordering::Relaxed);
+        (value != 0).then(|| entry::prot(value))
     }
 
     /// The page at `va`.
@@ -189,7 +236,7 @@ impl PageTable {
         check(&(va..va + crate::frame::SIZE));
         let mut state = self.space.lock();
         let Some(leaf) = self.space.leaf(&state, va) else { return false };
-        let old = leaf.table[leaf.slot].fetch_and(!bits, Ordering::Relaxed);
+        let old = self.space.walkers(&state).change(&leaf.table[leaf.slot], |old| old & !bits);
         if old & bits != 0 {
             state.changes.note(va, old);
         }
@@ -206,22 +253,30 @@ impl PageTable {
         self.clear(va, entry::ACCESSED | entry::USED_BEFORE)
     }
 
-    /// Fork's fast path: `child`, empty there (or it panics), shares every page of `range`; writable ones become read-only in both (flush the parent).
-    pub fn copy_range_cow(&self, child: &PageTable, range: Range<usize>) -> Result<(), NoMemory> {
-        self.copy(child, range, true)
+    /// Fork's fast path: `child`, empty there (or it panics), shares every page of `ranges`; writable ones become read-only in both (flush the parent).
+    pub fn copy_cow(&self, child: &PageTable, ranges: impl Iterator<Item = Range<usize>>) -> Result<(), NoMemory> {
+        self.copy(child, ranges, true)
     }
 
-    /// As [`PageTable::copy_range_cow`] for shared memory: the protection stays.
-    pub fn copy_range_shared(&self, child: &PageTable, range: Range<usize>) -> Result<(), NoMemory> {
-        self.copy(child, range, false)
+    /// As [`PageTable::copy_cow`] for shared memory: the protection stays.
+    pub fn copy_shared(&self, child: &PageTable, ranges: impl Iterator<Item = Range<usize>>) -> Result<(), NoMemory> {
+        self.copy(child, ranges, false)
     }
 
-    fn copy(&self, child: &PageTable, range: Range<usize>, cow: bool) -> Result<(), NoMemory> {
-        check(&range);
+    fn copy(
+        &self,
+        child: &PageTable,
+        mut ranges: impl Iterator<Item = Range<usize>>,
+        cow: bool,
+    ) -> Result<(), NoMemory> {
         assert!(!core::ptr::eq(self, child), "a page table is not copied onto itself");
         let mut state = self.space.lock();
         let mut theirs = child.space.lock();
-        walk::copy(&self.space, &mut state, &child.space, &mut theirs, range, cow)
+        let mut counts = Counts::default();
+        ranges.try_for_each(|range| {
+            check(&range);
+            walk::copy((&self.space, &mut state), (&child.space, &mut theirs), range, cow, &mut counts)
+        })
     }
 
     /// Moves the pages of `from..from+len` to `to..to+len` (mremap), replacing what is there; the ranges do not overlap. After an error some have moved:
@@ -232,7 +287,7 @@ impl PageTable {
         assert!(from + len <= to || to + len <= from, "the ranges of a move overlap");
         for offset in (0..len).step_by(crate::frame::SIZE) {
             let Some(Mapping { frame, prot, .. }) = self.get(from + offset) else { continue };
-            self.map(to + offset, &frame, prot)?;
+            self.map(to + offset, frame, prot)?;
             self.unmap(from + offset);
         }
         Ok(())
@@ -247,10 +302,16 @@ impl PageTable {
         });
     }
 
+    /// Calls `each` with the address of every page in `range`. `each` must not change this page table.
+    pub fn each_present(&self, range: Range<usize>, each: &mut dyn FnMut(usize)) {
+        check(&range);
+        walk::for_each(&self.space, &mut self.space.lock(), range, &mut |_, va, _| each(va));
+    }
+
     /// Makes every CPU forget what the mutators changed since the last flush; costs nothing when that is nothing. Waits for the CPUs that run this
     /// page table.
     pub fn flush(&self) {
-        self.space.flush();
+        self.space.flush(self.space.lock());
     }
 
     /// Makes this the running CPU's page table; does nothing if it already is.
@@ -263,7 +324,9 @@ impl Drop for PageTable {
     fn drop(&mut self) {
         tlb::retire(&self.space);
         // A CPU that has just left the space may still hold the lock.
-        walk::unmap(&self.space, &mut self.space.lock(), LOWEST..LIMIT, |_, frame| drop(frame));
+        let mut counts = Counts::default();
+        walk::unmap(&self.space, &mut self.space.lock(), LOWEST..LIMIT, |_, frame| counts.release(frame));
+        drop(counts);
         // The tables that are still noted go with the space: no CPU uses them any more.
         self.space.free_tables();
     }

@@ -5,7 +5,7 @@
 
 use super::entry::{self, Table};
 use super::leaves::Leaves;
-use super::{NoMemory, tlb};
+use super::{NoMemory, Prot, tlb};
 use crate::frame::{Frame, buddy};
 use crate::phys::direct;
 use alloc::boxed::Box;
@@ -116,6 +116,42 @@ impl Drop for Locked<'_> {
     }
 }
 
+/// Who marks entries as used while the space's lock is held: the CPUs that run it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Walkers {
+    /// No CPU: no TLB knows of the entries.
+    None,
+    /// This CPU alone, which is busy here.
+    Mine,
+    /// Other CPUs, at any time.
+    Others,
+}
+
+impl Walkers {
+    /// Changes an entry under the lock, in one step if another CPU may mark it meanwhile; what it was.
+    #[inline(always)]
+    pub fn change(self, leaf: &AtomicU64, new: impl Fn(u64) -> u64) -> u64 {
+        if self == Walkers::Others {
+            let old = leaf.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| Some(new(old)));
+            old.unwrap_or_else(|same| same)
+        } else {
+            let old = leaf.load(Ordering::Relaxed);
+            leaf.store(new(old), Ordering::Relaxed);
+            old
+        }
+    }
+}
+
+/// Changes what user code may do with the page at `va`, whose entry is `leaf`.
+pub fn protect(walkers: Walkers, state: &mut State, va: usize, leaf: &AtomicU64, prot: Prot) {
+    let flags = entry::user_flags(prot);
+    let old = walkers.change(leaf, |old| old & (entry::ADDRESS | entry::MARKS) | flags);
+    // More access a TLB finds out by itself.
+    if !prot.contains(entry::prot(old)) {
+        state.changes.note(va, old);
+    }
+}
+
 /// A leaf entry's place.
 pub struct Leaf<'a> {
     /// Its table.
@@ -175,6 +211,15 @@ impl Space {
             }
         }
         Locked(self)
+    }
+
+    /// Who marks entries as used while the lock is held.
+    pub fn walkers(&self, _: &State) -> Walkers {
+        match self.cpus.load(Ordering::Relaxed) & !tlb::this_cpu() {
+            0 if self.cpus.load(Ordering::Relaxed) == 0 => Walkers::None,
+            0 => Walkers::Mine,
+            _ => Walkers::Others,
+        }
     }
 
     /// Changes an entry of the root, here and in the roots of the CPUs that run the space.
@@ -268,10 +313,17 @@ impl Space {
     }
 
     /// Makes every CPU forget what has changed, and frees the tables that were waiting for that.
-    pub fn flush(&self) {
-        let mut state = self.lock();
+    pub fn flush(&self, mut state: Locked<'_>) {
         if state.changes.is_none() {
             return;
+        }
+        if self.walkers(&state) != Walkers::Others {
+            // Nobody to ask. A flush that waits for this CPU's answer goes on as if nothing had happened.
+            tlb::forget(self, &state.changes);
+            state.changes.count = 0;
+            let tables = core::mem::replace(&mut state.changes.tables, 0);
+            drop(state);
+            return free_chain(tables);
         }
         let taken = core::mem::replace(&mut state.changes, Changes::NONE);
         let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;

@@ -11,17 +11,17 @@
 //! - under the space's lock it can tell: other CPUs run the space, whose use of the marks it must not spoil; changes are pending; a flush
 //!   is under way (the generations differ): in each of these cases it forgets everything instead.
 //!
-//! A flush invalidates here, then asks every other CPU that runs the space to do the same and waits. They answer from the interrupt in user mode, or
+//! A flush invalidates here; where no other CPU runs the space, that is all ([`forget`]). Otherwise it asks every other CPU that runs it to do the same and waits. They answer from the interrupt in user mode, or
 //! when they next spin ([`answer`]). An idle CPU runs no space, so it is never asked. One request is under way at a time; who waits for its turn
 //! answers meanwhile.
 
 #[cfg(target_os = "none")]
 pub(crate) use machine::{
-    activate, activate_kernel, answer, any_active, new_root, retire, set_top, shoot, shoot_kernel,
+    activate, activate_kernel, answer, any_active, forget, new_root, retire, set_top, shoot, shoot_kernel, this_cpu,
 };
 
 #[cfg(not(target_os = "none"))]
-pub(crate) use hosted::{activate, activate_kernel, retire, set_top, shoot};
+pub(crate) use hosted::{activate, activate_kernel, forget, retire, set_top, shoot, this_cpu};
 
 #[cfg(target_os = "none")]
 mod machine {
@@ -96,6 +96,12 @@ mod machine {
         !local().space.load(Ordering::Relaxed).is_null()
     }
 
+    /// The running CPU's bit in a space's `cpus`.
+    #[inline]
+    pub fn this_cpu() -> u32 {
+        1 << local().id
+    }
+
     /// Makes `space` this CPU's.
     pub fn activate(space: &Space) {
         let local = local();
@@ -168,6 +174,13 @@ mod machine {
     fn done(local: &Local, generation: u64) {
         if local.generation.get() + 1 == generation {
             local.generation.set(generation);
+        }
+    }
+
+    /// Flushes `changes` of a space that no other CPU runs; its lock is held.
+    pub fn forget(space: &Space, changes: &Changes) {
+        if active(local(), space) {
+            invalidate(changes.pages.iter().copied(), changes.count);
         }
     }
 
@@ -262,6 +275,11 @@ mod machine {
 mod hosted {
     use crate::paging::space::{Changes, Space};
 
+    /// No CPU's.
+    pub fn this_cpu() -> u32 {
+        0
+    }
+
     /// There is no CPU to run it.
     pub fn set_top(_space: &Space, _slot: usize, _value: u64) {}
 
@@ -270,6 +288,9 @@ mod hosted {
 
     /// There is no CPU to run it.
     pub fn activate_kernel() {}
+
+    /// There is no TLB.
+    pub fn forget(_space: &Space, _changes: &Changes) {}
 
     /// There is no TLB.
     pub fn shoot(_space: &Space, _changes: &Changes, _generation: u64) {}

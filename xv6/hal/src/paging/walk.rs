@@ -2,8 +2,8 @@
 
 use super::NoMemory;
 use super::entry::{self, ENTRIES, span};
-use super::space::{Space, State, count};
-use crate::frame::Frame;
+use super::space::{Space, State, Walkers, count};
+use crate::frame::{Counts, Frame};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -67,25 +67,40 @@ pub fn for_each(
     }
 }
 
-/// Removes every page in `range` and the tables that become empty. When no CPU runs the space, plain writes will do, and no TLB knows of it.
-pub fn unmap(space: &Space, state: &mut State, range: Range<usize>, mut each: impl FnMut(usize, Frame)) {
-    let unused = space.cpus.load(Ordering::Acquire) == 0;
+/// Removes every page in `range` and the tables that become empty.
+pub fn unmap(space: &Space, state: &mut State, range: Range<usize>, each: impl FnMut(usize, Frame)) {
+    let walkers = space.walkers(state);
+    if walkers == Walkers::None {
+        // The end of a space, nearly always: nothing to note, in a loop of its own.
+        unmap_with(space, state, range, |_, _, leaf| walkers.change(leaf, |_| 0), each);
+    } else {
+        let take = |state: &mut State, page, leaf: &AtomicU64| {
+            let old = walkers.change(leaf, |_| 0);
+            state.changes.note(page, old);
+            old
+        };
+        unmap_with(space, state, range, take, each);
+    }
+}
+
+/// [`unmap`], where `take` empties a leaf and says what was there.
+fn unmap_with(
+    space: &Space,
+    state: &mut State,
+    range: Range<usize>,
+    mut take: impl FnMut(&mut State, usize, &AtomicU64) -> u64,
+    mut each: impl FnMut(usize, Frame),
+) {
     let done: Result<(), core::convert::Infallible> = for_each_table(space, state, range, |state, addr, va, slots| {
         // SAFETY: found in the tree, under the lock.
         let table = unsafe { entry::table(addr) };
         let mut removed = 0;
         for (i, leaf) in table[slots].iter().enumerate() {
-            let mut old = leaf.load(Ordering::Relaxed);
-            if old == 0 {
+            if leaf.load(Ordering::Relaxed) == 0 {
                 continue;
             }
             let page = va + i * span(0);
-            if unused {
-                leaf.store(0, Ordering::Relaxed);
-            } else {
-                old = leaf.swap(0, Ordering::Relaxed);
-                state.changes.note(page, old);
-            }
+            let old = take(state, page, leaf);
             removed += 1;
             // SAFETY: the entry held a reference, and is gone.
             each(page, unsafe { Frame::from_index(entry::index(old)) });
@@ -125,13 +140,13 @@ fn prune(space: &Space, state: &mut State, va: usize) {
 
 /// Shares the pages of `range` with an address space that has none there. With `cow`, writable ones become read-only in both.
 pub fn copy(
-    from: &Space,
-    state: &mut State,
-    to: &Space,
-    theirs: &mut State,
+    (from, state): (&Space, &mut State),
+    (to, theirs): (&Space, &mut State),
     range: Range<usize>,
     cow: bool,
+    counts: &mut Counts,
 ) -> Result<(), NoMemory> {
+    let walkers = from.walkers(state);
     for_each_table(from, state, range, |state, addr, va, slots| {
         // SAFETY: found in the tree, under the lock.
         let source = unsafe { &entry::table(addr)[slots.clone()] };
@@ -149,13 +164,14 @@ pub fn copy(
                 continue;
             }
             if cow && value & entry::WRITE != 0 {
-                state.changes.note(va + (first + i) * span(0), leaf.fetch_and(!entry::WRITE, Ordering::Relaxed));
+                let old = walkers.change(leaf, |old| old & !entry::WRITE);
+                state.changes.note(va + (first + i) * span(0), old);
                 value &= !entry::WRITE;
             }
             // The CPU changes no entry that is empty, and nobody else has the lock.
             assert!(place.load(Ordering::Relaxed) == 0, "a page is copied to where one is");
             // SAFETY: the entry's reference is alive under the lock; the new entry holds the further one.
-            unsafe { Frame::share_index(entry::index(value)) }.into_index();
+            unsafe { Frame::share_index(entry::index(value), counts) }.into_index();
             place.store(value & !entry::MARKS, Ordering::Relaxed);
             copied += 1;
         }

@@ -10,8 +10,8 @@ use super::{Access, AddressSpace, FaultError, Limit, PageCache, frames};
 use crate::error::Errno;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-use hal::frame::{Frame, SIZE as PAGE};
-use hal::paging::{Mapping, NoMemory, Prot as Bits};
+use hal::frame::{Counts, Frame, SIZE as PAGE};
+use hal::paging::{NoMemory, Owned, Prot as Bits};
 
 /// No such mapping (`SEGV_MAPERR`).
 pub const UNMAPPED: FaultError = FaultError::Segv(1);
@@ -109,8 +109,8 @@ impl AddressSpace {
             return Err(FORBIDDEN.into());
         }
         let write = access == Access::Write;
-        if let Some(mapping) = self.table.get(page) {
-            return self.present(area, page, mapping, write);
+        if let Some(prot) = self.table.prot(page) {
+            return self.present(area, page, prot, write);
         }
         // Tables are made without asking, and the page of zeros and cached pages take no frame: who maps only those stops here.
         if !write && !frames::has_room(0) {
@@ -124,10 +124,10 @@ impl AddressSpace {
     }
 
     /// The page is there, so the access was not: a store to a page that may not be written yet, or bits that lag behind the area.
-    fn present(&self, area: &Area, page: usize, mapping: Mapping, write: bool) -> Result<(), Need> {
-        if !write || mapping.prot.contains(Bits::WRITE) {
-            let bits = area.prot.hardware(mapping.prot.contains(Bits::WRITE));
-            if bits != mapping.prot {
+    fn present(&self, area: &Area, page: usize, prot: Bits, write: bool) -> Result<(), Need> {
+        if !write || prot.contains(Bits::WRITE) {
+            let bits = area.prot.hardware(prot.contains(Bits::WRITE));
+            if bits != prot {
                 self.table.protect(page..page + PAGE, bits);
             }
             // Another thread was faster, or a TLB is stale.
@@ -136,56 +136,51 @@ impl AddressSpace {
         }
         match &area.backing {
             Backing::Mapped(mapped) if mapped.shared => self.fill_shared(area, mapped, page, write),
-            _ if mapping.frame.refs() == 2 && !mapping.frame.is_zero_page() => {
-                // The table's reference and ours: nobody shares it any more.
-                self.table.protect(page..page + PAGE, area.prot.hardware(true));
-                self.table.flush();
-                Ok(())
-            }
             _ => {
-                let copy = if mapping.frame.is_zero_page() { frames::take_zeroed() } else { frames::take() };
-                let copy = copy.ok_or(Need::Room)?;
-                if !mapping.frame.is_zero_page() {
-                    copy.copy_from(&mapping.frame);
+                let spare = |zeros| if zeros { frames::take_zeroed() } else { frames::take() };
+                match self.table.own(page, area.prot.hardware(true), spare) {
+                    Owned::NoFrame => Err(Need::Room),
+                    // Nobody else removes pages while we have the areas' lock.
+                    Owned::Sole | Owned::Copied | Owned::Absent => Ok(()),
                 }
-                self.table.map(page, &copy, area.prot.hardware(true))?;
-                // `mapping` still holds the old frame: it is let go only when no TLB knows it.
-                self.table.flush();
-                Ok(())
             }
         }
     }
 
     fn fill_zeros(&self, area: &Area, page: usize, write: bool) -> Result<(), Need> {
-        let frame = if write { frames::take_zeroed().ok_or(Need::Room)? } else { Frame::zero_page() };
-        self.table.map(page, &frame, area.prot.hardware(write))?;
-        let ahead = if write { self.fill_ahead(area, page) } else { 0 };
-        self.count(area, 1 + ahead);
+        let mut frames = [const { None }; AHEAD];
+        let mut filled = 1;
+        if write {
+            frames[0] = Some(frames::take_zeroed().ok_or(Need::Room)?);
+            filled += self.take_ahead(area, page, &mut frames[1..]);
+        } else {
+            frames[0] = Some(Frame::zero_page());
+        }
+        let mapped = self.table.map_absent(page, &mut frames[..filled], area.prot.hardware(write))?;
+        self.count(area, mapped as isize);
         Ok(())
     }
 
-    /// Memory that is written page after page, upwards, gets the rest of its cluster at once; how many pages that was.
-    fn fill_ahead(&self, area: &Area, page: usize) -> isize {
+    /// Memory that is written page after page, upwards, gets the rest of its cluster at once: takes frames for the pages after `page`; how many.
+    fn take_ahead(&self, area: &Area, page: usize, frames: &mut [Option<Frame>]) -> usize {
         let start = page.saturating_sub(2 * PAGE).max(area.start);
         let end = (page & !(AHEAD * PAGE - 1)).saturating_add(AHEAD * PAGE).min(area.end);
         let (mut below, mut free_to) = (0, end);
-        self.table.for_each(start..end, &mut |va, _| match va {
+        self.table.each_present(start..end, &mut |va| match va {
             va if va < page => below += 1,
-            va if va > page => free_to = free_to.min(va),
-            _ => {}
+            va => free_to = free_to.min(va),
         });
         if below < 2 || !frames::has_room(PLENTY) {
             return 0;
         }
-        let mut filled = 0;
-        for page in (page + PAGE..free_to).step_by(PAGE) {
+        let wanted = free_to.saturating_sub(page + PAGE) / PAGE;
+        let mut taken = 0;
+        for place in &mut frames[..wanted] {
             let Some(frame) = frames::take_zeroed() else { break };
-            if self.table.map(page, &frame, area.prot.hardware(true)).is_err() {
-                break;
-            }
-            filled += 1;
+            *place = Some(frame);
+            taken += 1;
         }
-        filled
+        taken
     }
 
     fn fill_shared(&self, area: &Area, mapped: &Mapped, page: usize, write: bool) -> Result<(), Need> {
@@ -200,9 +195,8 @@ impl AddressSpace {
         if write && !stores {
             return Err(need());
         }
-        let fresh = self.table.get(page).is_none();
-        self.table.map(page, &frame, area.prot.hardware(stores))?;
-        if fresh {
+        let old = self.table.map(page, frame, area.prot.hardware(stores))?;
+        if old.is_none() {
             self.count(area, 1);
             self.map_cached(area, mapped, page)?;
         } else {
@@ -223,7 +217,7 @@ impl AddressSpace {
         let cached = mapped.pages.lookup(index).ok_or_else(need)?;
         let copy = frames::take().ok_or(Need::Room)?;
         copy.copy_from(&cached);
-        self.table.map(page, &copy, area.prot.hardware(true))?;
+        self.table.map(page, copy, area.prot.hardware(true))?;
         self.count(area, 1);
         Ok(())
     }
@@ -236,10 +230,12 @@ impl AddressSpace {
         let first = area.page_at(mapped, window.start);
         let wanted = area.page_at(mapped, page);
         let mut found = [const { None }; AROUND];
+        let mut counts = Counts::default();
         mapped.pages.for_each_cached(first, end, |index, cached| {
             cached.used |= index == wanted;
-            found[(index - first) as usize] = Some(cached.frame.clone());
+            found[(index - first) as usize] = Some(counts.share(&cached.frame));
         });
+        drop(counts);
         if found[(wanted - first) as usize].is_none() {
             return Ok(false);
         }

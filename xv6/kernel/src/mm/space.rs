@@ -14,7 +14,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use hal::frame::{Frame, SIZE as PAGE};
+use hal::frame::{Counts, Frame, SIZE as PAGE};
 use hal::paging::PageTable;
 
 /// What the lock guards.
@@ -111,48 +111,44 @@ impl AddressSpace {
             layout.environment = parent.environment.clone();
             layout.auxiliary = parent.auxiliary.clone();
             layout.peak = parent.areas.size();
-            let mut outcome = Ok(());
             for area in parent.areas.iter() {
                 if area.flags.intersects(AreaFlags::NOT_IN_CHILD | AreaFlags::WIPED_IN_CHILD) && !area.is_shared() {
-                    self.table.for_each(area.range(), &mut |_, _| copied -= 1);
+                    self.table.each_present(area.range(), &mut |_| copied -= 1);
                 }
                 if area.flags.contains(AreaFlags::NOT_IN_CHILD) {
                     continue;
                 }
-                outcome = self.copy_area(&child, &mut layout, area);
-                if outcome.is_err() {
-                    break;
-                }
+                Self::copy_area(&child, &mut layout, area);
             }
-            outcome
+            // A shared page can be found again through its cache, by a fault.
+            let absent = AreaFlags::NOT_IN_CHILD | AreaFlags::WIPED_IN_CHILD;
+            let copied = parent.areas.iter().filter(|area| !area.is_shared() && !area.flags.intersects(absent));
+            self.table.copy_cow(&child.table, copied.map(Area::range))
         };
         self.table.flush();
         drop(parent);
         child.count_private(copied as isize);
-        outcome?;
+        outcome.map_err(|_| Errno::ENOMEM.during("copying page tables"))?;
         for (to, from) in child.limits.iter().zip(&self.limits) {
             to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         Ok(child)
     }
 
-    /// Gives `child` a copy of `area`.
-    fn copy_area(&self, child: &AddressSpace, layout: &mut Layout, area: &Area) -> Result<()> {
-        let mut copy = area.clone();
-        let shared = area.is_shared();
-        if let Backing::Mapped(mapped) = &mut copy.backing {
-            // A program's areas show one file, one after the other.
-            mapped.mapper = match layout.areas.last().map(|last| &last.backing) {
-                Some(Backing::Mapped(last)) if Arc::ptr_eq(&last.pages, &mapped.pages) => last.mapper.clone(),
-                _ => mapped.pages.add_mapper(&child.this),
-            };
-        }
-        layout.areas.append(copy);
-        // A shared page can be found again through its cache, by a fault.
-        if shared || area.flags.contains(AreaFlags::WIPED_IN_CHILD) {
-            return Ok(());
-        }
-        self.table.copy_range_cow(&child.table, area.range()).map_err(|_| Errno::ENOMEM.during("copying page tables"))
+    /// Gives `child` a copy of `area`, without its pages.
+    fn copy_area(child: &AddressSpace, layout: &mut Layout, area: &Area) {
+        let backing = match &area.backing {
+            Backing::Anonymous => Backing::Anonymous,
+            Backing::Mapped(mapped) => {
+                // A program's areas show one file, one after the other.
+                let mapper = match layout.areas.last().map(|last| &last.backing) {
+                    Some(Backing::Mapped(last)) if Arc::ptr_eq(&last.pages, &mapped.pages) => last.mapper.clone(),
+                    _ => mapped.pages.add_mapper(&child.this),
+                };
+                Backing::Mapped(Mapped { pages: mapped.pages.clone(), file: mapped.file.clone(), mapper, ..*mapped })
+            }
+        };
+        layout.areas.append(Area { backing, ..*area });
     }
 
     /// The areas, ascending.
@@ -239,7 +235,8 @@ impl AddressSpace {
             if !batch.is_empty() {
                 self.table.flush();
                 self.count(area, -(batch.len() as isize));
-                batch.clear();
+                let mut counts = Counts::default();
+                batch.drain(..).for_each(|frame| counts.release(frame));
             }
             at = end;
         }
