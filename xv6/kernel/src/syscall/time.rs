@@ -279,7 +279,7 @@ fn getrusage(call: &mut Call<'_>) -> Result<usize> {
     if call.args[0] as i32 >= 0 {
         let (voluntary, forced) = task.switch_counts();
         usage[4] = task.mm().map_or(0, |mm| mm.usage().rss_peak as u64 / 1024);
-        usage[8] = task.process.faults.load(core::sync::atomic::Ordering::Relaxed);
+        usage[8] = if call.args[0] == 0 { task.process.faults() } else { task.faults() };
         usage[16] = voluntary;
         usage[17] = forced;
     }

@@ -106,12 +106,7 @@ pub(super) fn finish_thread(task: &Arc<Task>) {
     } else {
         drop(charge);
     }
-    {
-        let times = task.times();
-        let mut spent = process.spent.lock();
-        spent.0 = spent.0.plus(times);
-    }
-    process.inherit_io(task.io.totals());
+    process.keep_usage(task);
     ptrace::tracing_thread_ended(task);
     ptrace::thread_ended(task);
     let last = {
@@ -305,12 +300,7 @@ pub(super) fn reap(process: &Arc<Process>) -> bool {
         parent
     };
     if let Some(parent) = parent {
-        let (own, of_children) = *process.spent.lock();
-        let mut spent = parent.spent.lock();
-        spent.1 = spent.1.plus(own).plus(of_children);
-        drop(spent);
-        let moved = *process.io.lock();
-        parent.inherit_io(moved);
+        parent.inherit_usage(process);
     }
     let charge = process.leader_charge.lock().take();
     drop(charge);

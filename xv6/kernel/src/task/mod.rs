@@ -29,6 +29,7 @@ pub mod sched;
 pub mod signal;
 pub mod sleepers;
 mod thread;
+mod usage;
 mod user;
 pub mod wait;
 

@@ -130,8 +130,8 @@ pub struct Process {
     pub(super) child_changed: WaitQueue,
     /// Whoever watches this process end (pidfds).
     pub exited: WaitQueue,
-    /// Page faults so far.
-    pub faults: AtomicU64,
+    /// Page faults of threads that have ended.
+    pub(super) ended_faults: AtomicU64,
 }
 
 impl Process {
@@ -176,7 +176,7 @@ impl Process {
             threads_gone: WaitQueue::new(),
             child_changed: WaitQueue::new(),
             exited: WaitQueue::new(),
-            faults: AtomicU64::new(0),
+            ended_faults: AtomicU64::new(0),
             pid,
         })
     }
@@ -318,17 +318,6 @@ impl Process {
     /// The program.
     pub fn exe(&self) -> Option<Arc<Running>> {
         self.exe.lock().clone()
-    }
-
-    /// CPU time of all threads so far.
-    pub fn times(&self) -> CpuTimes {
-        let spent = self.spent.lock().0;
-        self.threads().iter().fold(spent, |sum, task| sum.plus(task.times()))
-    }
-
-    /// CPU time of the children waited for.
-    pub fn child_times(&self) -> CpuTimes {
-        self.spent.lock().1
     }
 
     /// One limit of getrlimit(2): (soft, hard).

@@ -61,6 +61,8 @@ pub struct Task {
     pub(super) exiting: AtomicBool,
     /// Voluntary and forced switches so far.
     pub(super) switches: [AtomicU64; 2],
+    /// Page faults so far; only the thread itself counts.
+    faults: AtomicU64,
     /// What it has read and written.
     pub io: IoCounts,
 }
@@ -109,6 +111,7 @@ impl Task {
             start_ns: hal::time::now_ns(),
             exiting: AtomicBool::new(false),
             switches: [AtomicU64::new(0), AtomicU64::new(0)],
+            faults: AtomicU64::new(0),
             io: IoCounts::default(),
         });
         task.tid().set_task(Arc::downgrade(&task));
@@ -237,6 +240,16 @@ impl Task {
     /// Voluntary and forced switches so far.
     pub fn switch_counts(&self) -> (u64, u64) {
         (self.switches[0].load(Ordering::Relaxed), self.switches[1].load(Ordering::Relaxed))
+    }
+
+    /// Page faults so far.
+    pub fn faults(&self) -> u64 {
+        self.faults.load(Ordering::Relaxed)
+    }
+
+    /// Counts a page fault of the running thread.
+    pub(super) fn count_fault(&self) {
+        self.faults.store(self.faults() + 1, Ordering::Relaxed);
     }
 
     /// The state letter of `/proc/PID/stat`: R, S, D, T, t (Z is the process's affair).

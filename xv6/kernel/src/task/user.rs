@@ -108,7 +108,7 @@ fn fault(task: &Arc<Task>, user: &mut UserContext, event: Event) {
     user.regs.orig_rax = u64::MAX;
     match event {
         Event::PageFault { addr, write, exec, present } => {
-            task.process.faults.fetch_add(1, Ordering::Relaxed);
+            task.count_fault();
             let access = match (exec, write) {
                 (true, _) => Access::Exec,
                 (_, true) => Access::Write,

@@ -79,7 +79,7 @@ pub fn process_stat(view: &View) -> Result<Vec<u8>> {
             process.group().pid.nr_or_zero(ns),
             session.pid.nr_or_zero(ns)
         ),
-        format!(" {tty} {foreground} 0 {} 0 0 0", process.faults.load(core::sync::atomic::Ordering::Relaxed)),
+        format!(" {tty} {foreground} 0 {} 0 0 0", process.faults()),
         format!(" {} {} {} {}", ticks(times.user), ticks(times.system), ticks(children.user), ticks(children.system)),
         format!(" {} {nice} {} 0 {}", 20 + i32::from(nice), process.thread_count().max(1), ticks(start)),
         format!(" {} {} {}", usage.size, usage.rss / PAGE, process.limit(Resource::Rss).0),
