@@ -59,17 +59,17 @@ fn rt_sigaction(call: &mut Call<'_>) -> Result<usize> {
 fn rt_sigprocmask(call: &mut Call<'_>) -> Result<usize> {
     let [how, new, old, size, ..] = call.args;
     check_set_size(size)?;
-    let (_, _, blocked) = signal::masks(call.task);
-    if new != 0 {
+    let blocked = if new != 0 {
         let set = SigSet(memory::read(new)?);
-        let mask = match how {
-            0 => blocked.or(set),
-            1 => blocked.without(set),
-            2 => set,
+        match how {
+            0 => signal::change_blocked(call.task, |blocked| blocked.or(set)),
+            1 => signal::change_blocked(call.task, |blocked| blocked.without(set)),
+            2 => signal::set_blocked(call.task, set),
             _ => return Err(Errno::EINVAL.into()),
-        };
-        signal::set_blocked(call.task, mask);
-    }
+        }
+    } else {
+        signal::blocked(call.task)
+    };
     if old != 0 {
         memory::write(old, &blocked.0)?;
     }

@@ -134,23 +134,33 @@ pub fn summary(task: &Task) -> (SigSet, SigSet) {
 
 /// Sets the mask of blocked signals (`SIGKILL` and `SIGSTOP` stay out), and returns the old one.
 pub fn set_blocked(task: &Arc<Task>, mask: SigSet) -> SigSet {
-    let mask = mask.without(SigSet::UNBLOCKABLE);
-    let (old, ready) = {
+    change_blocked(task, |_| mask)
+}
+
+/// As [`set_blocked`], to what `change` makes of the old mask.
+pub fn change_blocked(task: &Arc<Task>, change: impl FnOnce(SigSet) -> SigSet) -> SigSet {
+    let (old, ready, left) = {
         let shared = task.process.signals.lock();
         let mut own = task.signals.lock();
+        let mask = change(own.blocked).without(SigSet::UNBLOCKABLE);
         let old = core::mem::replace(&mut own.blocked, mask);
-        let pending = shared.pending.set().or(own.pending.set());
-        (old, !pending.without(mask).is_empty())
+        let waiting = shared.pending.set();
+        let ready = waiting.or(own.pending.set()).without(mask);
+        // What this thread now blocks, another may take.
+        (old, !ready.is_empty(), waiting.and(mask.without(old)))
     };
     if ready {
         task.set_work(WORK_SIGNAL);
     }
-    // What this thread now blocks, another may take.
-    let newly = mask.without(old);
-    if !newly.is_empty() {
-        send::hand_over(task, newly);
+    if !left.is_empty() {
+        send::hand_over(task, left);
     }
     old
+}
+
+/// The signals that the thread blocks.
+pub fn blocked(task: &Task) -> SigSet {
+    task.signals.lock().blocked
 }
 
 /// Sets the mask for the length of one system call (ppoll(2), sigsuspend(2)). A call that a signal ends leaves it to delivery to put the old one back;

@@ -145,12 +145,8 @@ pub(super) fn discard_everywhere(shared: &mut super::Pending, threads: &[Arc<Tas
     }
 }
 
-/// Wakes other threads for signals of the process that `task` no longer takes.
-pub(super) fn hand_over(task: &Arc<Task>, signals: SigSet) {
-    let waiting = task.process.signals.lock().pending.set().and(signals);
-    if waiting.is_empty() {
-        return;
-    }
+/// Wakes other threads for signals that wait for the process, and that `task` no longer takes.
+pub(super) fn hand_over(task: &Arc<Task>, waiting: SigSet) {
     for other in task.process.threads() {
         let takes = !waiting.without(other.signals.lock().blocked).is_empty();
         if takes && !Arc::ptr_eq(&other, task) {
