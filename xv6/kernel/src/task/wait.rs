@@ -5,6 +5,7 @@
 use super::signal::{self, Signal};
 use super::{CpuTimes, Process, Task, exit, ptrace};
 use crate::error::{Errno, Result};
+use crate::ns::PidNamespace;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -93,14 +94,12 @@ fn look(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Option<
         return Ok(Some(report));
     }
     let mut children = false;
-    for child in candidates(&task.process, which, options, &mut children) {
+    for child in candidates(&task.process, which, &namespace, options, &mut children) {
         let matches = match which {
-            Which::Any => true,
-            Which::Pid(pid) => child.pid.nr_in(&namespace) == Some(*pid),
             Which::Group(pid) => child.group().pid.nr_in(&namespace) == Some(*pid),
-            Which::Process(process) => Arc::ptr_eq(process, &child),
+            _ => true,
         };
-        if !matches || child.is_reaped() || !is_of_kind(&child, options) {
+        if !matches || child.is_reaped() {
             continue;
         }
         found = true;
@@ -120,16 +119,30 @@ fn look(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Option<
     if found || children { Ok(None) } else { Err(Errno::ECHILD.into()) }
 }
 
-/// The children that may have something to report. When only ends are asked for, those that live are not even cloned: a process with thousands of
-/// children may wait for them one by one.
-fn candidates(process: &Process, which: &Which, options: WaitOptions, found: &mut bool) -> Vec<Arc<Process>> {
+/// The children that may have something to report, of the right kind; those of a group are yet to be told apart, by a lock of their own. When only ends
+/// are asked for, those that live are not even cloned: a process with thousands of children may wait for them one by one.
+fn candidates(
+    process: &Process,
+    which: &Which,
+    namespace: &PidNamespace,
+    options: WaitOptions,
+    found: &mut bool,
+) -> Vec<Arc<Process>> {
     let family = process.family.lock();
-    let ends_only = !options.intersects(WaitOptions::STOPPED | WaitOptions::CONTINUED);
-    if !ends_only || !matches!(which, Which::Any) {
-        return family.children.values().cloned().collect();
+    let matches = |child: &&Arc<Process>| {
+        let named = match which {
+            Which::Any | Which::Group(_) => true,
+            Which::Pid(pid) => child.pid.nr_in(namespace) == Some(*pid),
+            Which::Process(process) => Arc::ptr_eq(process, child),
+        };
+        named && is_of_kind(child, options)
+    };
+    let mut children = family.children.values().filter(matches);
+    if options.intersects(WaitOptions::STOPPED | WaitOptions::CONTINUED) || matches!(which, Which::Group(_)) {
+        return children.cloned().collect();
     }
-    *found = family.children.values().any(|child| !child.is_zombie() && is_of_kind(child, options));
-    family.children.values().filter(|child| child.is_zombie()).take(BATCH).cloned().collect()
+    *found = children.clone().any(|child| !child.is_zombie());
+    children.by_ref().filter(|child| child.is_zombie()).take(BATCH).cloned().collect()
 }
 
 /// `__WCLONE` and `__WALL`: children that report by another signal than `SIGCHLD` are waited for only if asked.
