@@ -103,6 +103,8 @@ fn a_shell_reads_a_script_from_a_pipe() {
     let (stdout, stderr, status) = in_turn(harness(&["shell"]).write_stdin("echo si\"x\"ty\n"));
     assert!(stdout.contains("# sixty\n"), "{stdout}{stderr}");
     assert_eq!(status, 0, "its end ends the shell, and that the machine");
+    let (_, _, status) = in_turn(harness(&["shell"]).write_stdin("exit 3\n"));
+    assert_eq!(status, 3, "the shell's own");
 }
 
 #[test]

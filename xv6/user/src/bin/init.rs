@@ -1,8 +1,8 @@
 //! init: process 1 of the machine. Mounts what the kernel does not, names the host, runs one session on the console, reaps
 //! every orphan, and ends the machine when the session ends.
 //!
-//! Without arguments the session is a login shell, and its end switches the machine off. With arguments it is that command, and
-//! its exit status becomes the machine's (`reboot(2)` with `exit:STATUS`).
+//! Without arguments the session is a login shell, with arguments it is that command. Its exit status becomes the machine's (`reboot(2)` with
+//! `exit:STATUS`), as ssh(1) passes on what ran at the other end.
 
 use std::ffi::{CString, OsString};
 use std::fs::{self, OpenOptions};
@@ -12,7 +12,6 @@ use std::process::{Command, ExitCode};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, WaitOptions};
-use rustix::system::{RebootCommand, reboot};
 
 use user::raw::arena::Arena;
 use user::raw::{Forked, fork, reboot_with};
@@ -52,13 +51,8 @@ fn main() -> ExitCode {
         set_up();
         let status = session(&command);
         rustix::fs::sync();
-        if command.is_empty() {
-            reboot(RebootCommand::PowerOff).about("poweroff")?;
-        } else {
-            let argument = CString::new(format!("exit:{status}")).map_err(|_| Failure::new("bad exit status"))?;
-            return Err(reboot_with(&argument)).about("reboot");
-        }
-        Ok(0)
+        let argument = CString::new(format!("exit:{status}")).map_err(|_| Failure::new("bad exit status"))?;
+        Err(reboot_with(&argument)).about("reboot")
     })
 }
 
