@@ -44,6 +44,7 @@ const FIONREAD: u32 = 0x541b;
 /// A buffer between readers and writers.
 pub struct Pipe {
     ring: Mutex<Ring>,
+    /// What the ring holds, for who only looks. It is stored before a wake-up takes the queue's lock, and read by who waits after it took that.
     len: AtomicUsize,
     capacity: AtomicUsize,
     readers: AtomicU32,
@@ -103,7 +104,7 @@ impl Pipe {
     }
 
     fn room(&self) -> usize {
-        self.capacity.load(Ordering::Relaxed).saturating_sub(self.len.load(Ordering::SeqCst))
+        self.capacity.load(Ordering::Relaxed).saturating_sub(self.len.load(Ordering::Acquire))
     }
 
     /// `F_GETPIPE_SZ`.
@@ -151,7 +152,7 @@ impl Pipe {
                 let before = ring.len();
                 if before > 0 {
                     let moved = ring.drain(buf)?;
-                    self.len.store(ring.len(), Ordering::SeqCst);
+                    self.len.store(ring.len(), Ordering::Release);
                     let (capacity, after) = (self.capacity(), ring.len());
                     drop(ring);
                     if capacity - after >= ATOMIC && capacity.saturating_sub(before) < ATOMIC {
@@ -162,7 +163,7 @@ impl Pipe {
             }
             if !self.has_writers() {
                 // A writer may have written and gone between the two looks.
-                if self.len.load(Ordering::SeqCst) > 0 {
+                if self.len.load(Ordering::Acquire) > 0 {
                     continue;
                 }
                 return Ok(0);
@@ -171,7 +172,7 @@ impl Pipe {
                 return Err(Errno::EAGAIN.into());
             }
             self.can_read.wait_interruptible(None, || {
-                (self.len.load(Ordering::SeqCst) > 0 || !self.has_writers()).then_some(())
+                (self.len.load(Ordering::Acquire) > 0 || !self.has_writers()).then_some(())
             })?;
         }
     }
@@ -224,7 +225,7 @@ impl Pipe {
         }
         let asked = room.min(buf.remaining());
         let moved = ring.fill(buf, asked)?;
-        self.len.store(ring.len(), Ordering::SeqCst);
+        self.len.store(ring.len(), Ordering::Release);
         drop(ring);
         if before == 0 && moved > 0 {
             self.can_read.wake_all();
@@ -298,7 +299,7 @@ impl FileOps for End {
         }
         let mut events = Events::empty();
         if self.reads {
-            events.set(Events::IN | Events::RDNORM, pipe.len.load(Ordering::SeqCst) > 0);
+            events.set(Events::IN | Events::RDNORM, pipe.len.load(Ordering::Acquire) > 0);
             events.set(Events::HUP, !pipe.has_writers() && pipe.had_writer.load(Ordering::SeqCst));
         }
         if self.writes {
@@ -312,7 +313,7 @@ impl FileOps for End {
         if request != FIONREAD {
             return Err(Errno::ENOTTY.into());
         }
-        let len = self.pipe.len.load(Ordering::SeqCst) as u32;
+        let len = self.pipe.len.load(Ordering::Acquire) as u32;
         user::write_bytes(arg, &len.to_le_bytes())?;
         Ok(0)
     }

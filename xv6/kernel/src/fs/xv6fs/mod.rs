@@ -64,6 +64,8 @@ pub struct XvFs {
     inodes: SpinLock<BTreeMap<Ino, Weak<XvInode>>>,
     /// Inodes whose end the volume has not heard of yet.
     released: SpinLock<Vec<Released>>,
+    /// Whether there are any: spares most changes the lock. Who does not see the newest will do it next time.
+    any_released: AtomicBool,
 }
 
 /// The locked volume. When it is let go after an error made it read-only, the instance notes that.
@@ -158,6 +160,7 @@ impl XvFs {
             failed: AtomicBool::new(false),
             inodes: SpinLock::new(Rank::Inode, "xv6fs inodes", BTreeMap::new()),
             released: SpinLock::new(Rank::Inode, "xv6fs released", Vec::new()),
+            any_released: AtomicBool::new(false),
         });
         let mut instances = INSTANCES.lock();
         instances.retain(|fs| fs.strong_count() > 0);
@@ -175,11 +178,12 @@ impl XvFs {
     }
 
     fn settle(&self, volume: &mut Volume) {
-        loop {
-            let list = core::mem::take(&mut *self.released.lock());
-            if list.is_empty() {
-                return;
-            }
+        while self.any_released.load(Ordering::Relaxed) {
+            let list = {
+                let mut released = self.released.lock();
+                self.any_released.store(false, Ordering::Relaxed);
+                core::mem::take(&mut *released)
+            };
             for ended in list {
                 volume.unreserve(ended.promised);
                 let times = ended.times.map_or(Ok(()), |times| volume.set_attr(ended.ino, &times));
@@ -227,7 +231,9 @@ impl XvFs {
             inodes.remove(&ended.ino);
         }
         drop(inodes);
-        self.released.lock().push(ended);
+        let mut released = self.released.lock();
+        released.push(ended);
+        self.any_released.store(true, Ordering::Relaxed);
     }
 
     fn commit(&self) -> Result<()> {
