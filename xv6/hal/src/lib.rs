@@ -31,6 +31,7 @@ pub mod percpu;
 mod phys;
 pub mod power;
 pub mod sync;
+mod tally;
 pub mod thread;
 pub mod time;
 #[cfg(target_os = "none")]
@@ -42,3 +43,4 @@ mod virtio;
 mod x86;
 
 pub use percpu::PerCpu;
+pub use tally::Tally;

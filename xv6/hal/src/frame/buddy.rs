@@ -158,17 +158,24 @@ impl Buddy {
     }
 }
 
+/// Changes the number of free frames, under the lock.
+fn count_free(_: &Buddy, change: isize) {
+    FREE_FRAMES.store(FREE_FRAMES.load(Ordering::Relaxed).wrapping_add_signed(change), Ordering::Relaxed);
+}
+
 /// Takes a block of `1 << order` frames. Their records' `refs` are the taker's business.
 pub fn take(order: usize) -> Option<u32> {
-    let index = BUDDY.lock().take(order)?;
-    FREE_FRAMES.fetch_sub(1 << order, Ordering::Relaxed);
+    let mut buddy = BUDDY.lock();
+    let index = buddy.take(order)?;
+    count_free(&buddy, -(1 << order));
     Some(index)
 }
 
 /// Gives back a block taken with [`take`] (or any part of one, split along powers of two).
 pub fn give(index: u32, order: usize) {
-    FREE_FRAMES.fetch_add(1 << order, Ordering::Relaxed);
-    BUDDY.lock().give(index, order);
+    let mut buddy = BUDDY.lock();
+    buddy.give(index, order);
+    count_free(&buddy, 1 << order);
 }
 
 /// Takes up to `into.len()` single frames under one lock; how many. A whole block of them comes in one step when there is one.
@@ -188,17 +195,17 @@ pub fn take_many(into: &mut [u32]) -> usize {
             count += 1;
         }
     }
-    FREE_FRAMES.fetch_sub(count, Ordering::Relaxed);
+    count_free(&buddy, -(count as isize));
     count
 }
 
 /// Gives back single frames under one lock.
 pub fn give_many(frames: &[u32]) {
-    FREE_FRAMES.fetch_add(frames.len(), Ordering::Relaxed);
     let mut buddy = BUDDY.lock();
     for &index in frames {
         buddy.give(index, 0);
     }
+    count_free(&buddy, frames.len() as isize);
 }
 
 /// Frames managed, and how many of them are free here (the CPUs' caches not counted).

@@ -5,16 +5,16 @@
 #[cfg(target_os = "none")]
 mod slab;
 
+use crate::Tally;
 use alloc::boxed::Box;
 use core::alloc::Layout;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Frames that the heap holds.
-static FRAMES: AtomicUsize = AtomicUsize::new(0);
+static FRAMES: Tally = Tally::new();
 
 /// Bytes of frames that the heap holds now (in use, and free inside its size classes).
 pub fn used() -> usize {
-    FRAMES.load(Ordering::Relaxed) * crate::frame::SIZE
+    FRAMES.get() * crate::frame::SIZE
 }
 
 /// Of these, bytes of what is in use; a moment's picture while other CPUs allocate. Off the machine, where the heap is the host's, 0.
@@ -63,7 +63,6 @@ mod machine {
     use crate::phys::{direct, physical};
     use core::alloc::{GlobalAlloc, Layout};
     use core::ptr::null_mut;
-    use core::sync::atomic::Ordering;
 
     /// Objects moved between a CPU's list and the frames at once: about this many bytes.
     const BATCH_BYTES: usize = 4096;
@@ -129,7 +128,7 @@ mod machine {
 
     /// See [`super::census`].
     pub fn census(mut each: impl FnMut(usize, usize)) -> usize {
-        let mut larger = FRAMES.load(Ordering::Relaxed) * SIZE;
+        let mut larger = FRAMES.get() * SIZE;
         for (class, size) in CLASSES.into_iter().enumerate() {
             let local = LOCAL.iter().map(|lists| lists.0[class].length()).sum();
             let (held, objects) = slab::in_use(class, local);
@@ -162,14 +161,14 @@ mod machine {
         }
         let Some(index) = buddy::take(order) else { return null_mut() };
         give_range(index + frames, index + (1 << order));
-        FRAMES.fetch_add(frames as usize, Ordering::Relaxed);
+        FRAMES.add(frames as usize);
         direct(u64::from(index) * SIZE as u64)
     }
 
     /// Gives back a run of frames.
     fn give_run(run: *mut u8, layout: Layout) {
         let (_, frames) = block(layout);
-        FRAMES.fetch_sub(frames as usize, Ordering::Relaxed);
+        FRAMES.sub(frames as usize);
         let index = (physical(run) / SIZE as u64) as u32;
         give_range(index, index + frames);
     }

@@ -158,7 +158,7 @@ impl Class {
             self.unlink(index);
             self.frames -= 1;
             self.free -= SIZE / size;
-            FRAMES.fetch_sub(1, Ordering::Relaxed);
+            FRAMES.sub(1);
             buddy::give(index, 0);
         }
     }
@@ -166,7 +166,7 @@ impl Class {
     /// Cuts a new frame into objects of `size` bytes.
     fn grow(&mut self, size: usize) -> Option<()> {
         let index = buddy::take(0)?;
-        FRAMES.fetch_add(1, Ordering::Relaxed);
+        FRAMES.add(1);
         let mut next = null_mut();
         for slot in (0..SIZE / size).rev() {
             // SAFETY: the frame is ours, and the slots do not overlap.

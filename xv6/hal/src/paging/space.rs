@@ -6,23 +6,24 @@
 use super::entry::{self, Table};
 use super::leaves::Leaves;
 use super::{NoMemory, Prot, tlb};
+use crate::Tally;
 use crate::frame::{Frame, buddy};
 use crate::phys::direct;
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Pages flushed one by one; more are flushed with all the rest.
 pub const FEW: usize = 24;
 
 /// Frames that are user page tables.
-static TABLES: AtomicUsize = AtomicUsize::new(0);
+static TABLES: Tally = Tally::new();
 
 /// How many frames are user page tables.
 pub fn tables() -> usize {
-    TABLES.load(Ordering::Relaxed)
+    TABLES.get()
 }
 
 /// What TLBs may hold that the tables no longer say.
@@ -183,7 +184,7 @@ impl Space {
     /// An empty one.
     pub fn new() -> Option<Box<Space>> {
         let root = Frame::zeroed()?;
-        TABLES.fetch_add(1, Ordering::Relaxed);
+        TABLES.add(1);
         crate::heap::try_box(Space {
             root: ManuallyDrop::new(root),
             generation: AtomicU64::new(1),
@@ -291,7 +292,7 @@ impl Space {
         for table in &mut tables[..missing as usize] {
             *table = Some(Frame::zeroed().ok_or(NoMemory)?);
         }
-        TABLES.fetch_add(missing as usize, Ordering::Relaxed);
+        TABLES.add(missing as usize);
         for (table, level) in tables.into_iter().flatten().zip((1..=missing).rev()) {
             buddy::record(entry::index(table.addr())).refs.store(0, Ordering::Relaxed);
             let next = entry::table_entry(table);
@@ -341,7 +342,7 @@ impl Space {
 
 impl Drop for Space {
     fn drop(&mut self) {
-        TABLES.fetch_sub(1, Ordering::Relaxed);
+        TABLES.sub(1);
         // SAFETY: nobody uses the root again.
         let root = unsafe { ManuallyDrop::take(&mut self.root) };
         if self.state.get_mut().tops == [0; TOPS / 64] {
@@ -366,6 +367,6 @@ fn free_chain(mut index: u32) {
         index = next;
     }
     if freed > 0 {
-        TABLES.fetch_sub(freed, Ordering::Relaxed);
+        TABLES.sub(freed);
     }
 }

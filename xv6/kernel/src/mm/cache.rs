@@ -8,7 +8,7 @@
 
 use super::dirty;
 use super::fill::ReadAhead;
-use super::frames::{self, CACHED, DIRTY, MEMORY_FILES};
+use super::frames::{CACHED, DIRTY, MEMORY_FILES};
 use super::payer::{self, Payer};
 use super::reclaim::{self, For};
 use super::rmap::Mappers;
@@ -294,7 +294,7 @@ impl PageCache {
             }
             pages.dirty.len() == 1
         };
-        frames::add(&DIRTY, 1);
+        DIRTY.add(1);
         if first {
             dirty::list(self);
         }
@@ -302,9 +302,9 @@ impl PageCache {
 
     pub(super) fn insert(&self, index: u64, frame: &Frame) {
         self.index.lock().pages.insert(index, Page { frame: frame.clone(), used: true, busy: 0 });
-        frames::add(&CACHED, 1);
+        CACHED.add(1);
         if self.memory {
-            frames::add(&MEMORY_FILES, 1);
+            MEMORY_FILES.add(1);
             self.pay(1);
         } else if !self.listed.swap(true, Ordering::Relaxed) {
             reclaim::list(self);
@@ -324,13 +324,13 @@ impl PageCache {
             let page = pages.pages.remove(&index)?;
             (page, pages.dirty.remove(&index))
         };
-        frames::sub(&CACHED, 1);
+        CACHED.sub(1);
         if self.memory {
-            frames::sub(&MEMORY_FILES, 1);
+            MEMORY_FILES.sub(1);
             self.pay(-1);
         }
         if dirty {
-            frames::sub(&DIRTY, 1);
+            DIRTY.sub(1);
         }
         Some((page.frame, dirty))
     }
@@ -346,10 +346,10 @@ impl PageCache {
 impl Drop for PageCache {
     fn drop(&mut self) {
         let index = self.index.get_mut();
-        frames::sub(&CACHED, index.pages.len());
-        frames::sub(&DIRTY, index.dirty.len());
+        CACHED.sub(index.pages.len());
+        DIRTY.sub(index.dirty.len());
         if self.memory {
-            frames::sub(&MEMORY_FILES, index.pages.len());
+            MEMORY_FILES.sub(index.pages.len());
             if let Some(payer) = &self.payer {
                 payer.pay(-(index.pages.len() as isize));
             }

@@ -4,18 +4,19 @@
 //! [`reserve_frames`] mark. A failure here means: reclaim ([`super::reclaim`]) and try again.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
+use hal::Tally;
 use hal::frame::{self, Frame};
 
 /// Private pages of processes: mappings counted, so pages shared after fork count once for each.
-pub(super) static ANONYMOUS: AtomicUsize = AtomicUsize::new(0);
+pub(super) static ANONYMOUS: Tally = Tally::new();
 /// Pages in caches, memory files included.
-pub(super) static CACHED: AtomicUsize = AtomicUsize::new(0);
+pub(super) static CACHED: Tally = Tally::new();
 /// Pages of memory files.
-pub(super) static MEMORY_FILES: AtomicUsize = AtomicUsize::new(0);
+pub(super) static MEMORY_FILES: Tally = Tally::new();
 /// Dirty pages.
-pub(super) static DIRTY: AtomicUsize = AtomicUsize::new(0);
+pub(super) static DIRTY: Tally = Tally::new();
 /// Pages being written to a disk.
-pub(super) static WRITEBACK: AtomicUsize = AtomicUsize::new(0);
+pub(super) static WRITEBACK: Tally = Tally::new();
 
 /// Frames kept for the kernel itself: 1/64 of memory, at least 1 MiB, at most 16 MiB.
 pub(super) fn reserve_frames() -> usize {
@@ -38,19 +39,19 @@ pub(super) fn kept_cache() -> usize {
 
 /// Pages of files that could be dropped and read again.
 pub(super) fn clean_cache() -> usize {
-    let [cached, memory, dirty] = [&CACHED, &MEMORY_FILES, &DIRTY].map(|counter| counter.load(Ordering::Relaxed));
+    let [cached, memory, dirty] = [&CACHED, &MEMORY_FILES, &DIRTY].map(Tally::get);
     cached.saturating_sub(memory + dirty)
 }
 
 /// Pages that write-back will make clean.
 pub(super) fn unwritten() -> usize {
-    DIRTY.load(Ordering::Relaxed) + WRITEBACK.load(Ordering::Relaxed)
+    DIRTY.get() + WRITEBACK.get()
 }
 
 /// Whether `pages` more of files that have a limit of their own may live in memory: all together at most three quarters of it. They outlive who
 /// filled them, and nobody's end would give them back.
 pub fn room_for_memory_files(pages: usize) -> bool {
-    MEMORY_FILES.load(Ordering::Relaxed) + pages <= frame::total() / 4 * 3
+    MEMORY_FILES.get() + pages <= frame::total() / 4 * 3
 }
 
 /// Whether `pages` more may be taken for users.
@@ -66,14 +67,6 @@ pub(super) fn take() -> Option<Frame> {
 /// A page of zeros likewise.
 pub(super) fn take_zeroed() -> Option<Frame> {
     if has_room(0) { Frame::zeroed() } else { None }
-}
-
-pub(super) fn add(counter: &AtomicUsize, pages: usize) {
-    counter.fetch_add(pages, Ordering::Relaxed);
-}
-
-pub(super) fn sub(counter: &AtomicUsize, pages: usize) {
-    counter.fetch_sub(pages, Ordering::Relaxed);
 }
 
 /// Memory in use, in bytes, for `/proc/meminfo` and sysinfo(2).
@@ -101,7 +94,7 @@ pub struct Stats {
 
 /// The numbers now.
 pub fn stats() -> Stats {
-    let bytes = |counter: &AtomicUsize| counter.load(Ordering::Relaxed) * frame::SIZE;
+    let bytes = |pages: &Tally| pages.get() * frame::SIZE;
     let (total, free) = (frame::total() * frame::SIZE, frame::free() * frame::SIZE);
     let (cached, shmem, dirty) = (bytes(&CACHED), bytes(&MEMORY_FILES), bytes(&DIRTY));
     let slab = hal::heap::used();

@@ -159,7 +159,7 @@ fn sweep(cache: &Arc<PageCache>, most: usize, mapped_too: bool) {
             free.extend(index.pages.remove(&number).map(|page| page.frame));
         }
     }
-    frames::sub(&frames::CACHED, free.len());
+    frames::CACHED.sub(free.len());
     drop(free);
     if !mapped_too {
         return;
@@ -172,7 +172,7 @@ fn sweep(cache: &Arc<PageCache>, most: usize, mapped_too: bool) {
             if frame.refs() == 2 && !index.dirty.contains(&number) { index.pages.remove(&number) } else { None }
         };
         if gone.is_some() {
-            frames::sub(&frames::CACHED, 1);
+            frames::CACHED.sub(1);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! dropped: what leaves the area table is returned out of the lock first.
 
 use super::area::{Area, AreaFlags, AreaMap, Backing, Mapped};
-use super::frames::{self, ANONYMOUS};
+use super::frames::ANONYMOUS;
 use super::rmap::Mapper;
 use super::{AreaInfo, Limit, PageCache, Prot, Usage};
 use crate::error::{Errno, Result};
@@ -199,15 +199,15 @@ impl AddressSpace {
 
     /// Counts private pages in or out.
     pub(super) fn count_private(&self, pages: isize) {
-        self.resident.private.fetch_add(pages as usize, Ordering::Relaxed);
-        ANONYMOUS.fetch_add(pages as usize, Ordering::Relaxed);
+        change(&self.resident.private, pages);
+        ANONYMOUS.add(pages as usize);
         self.note_peak();
     }
 
     /// Counts pages of `area` in or out.
     pub(super) fn count(&self, area: &Area, pages: isize) {
         if area.is_shared() {
-            self.resident.shared.fetch_add(pages as usize, Ordering::Relaxed);
+            change(&self.resident.shared, pages);
             self.note_peak();
         } else {
             self.count_private(pages);
@@ -243,9 +243,14 @@ impl AddressSpace {
     }
 }
 
+/// Changes a number of resident pages, which is done only under the lock (or before anybody else knows the space).
+fn change(counter: &AtomicUsize, pages: isize) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add_signed(pages), Ordering::Relaxed);
+}
+
 impl Drop for AddressSpace {
     fn drop(&mut self) {
-        frames::sub(&ANONYMOUS, self.resident.private.load(Ordering::Relaxed));
+        ANONYMOUS.sub(self.resident.private.load(Ordering::Relaxed));
         // The areas may be the last owners of files. Nothing is locked here, and the page table ends after them.
         drop(self.layout.get_mut().areas.take());
     }

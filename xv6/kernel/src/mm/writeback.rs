@@ -3,7 +3,7 @@
 //! A page is marked clean, then made read-only in every shared mapping, then written: a store that comes later faults and marks it dirty
 //! again. One write-back of a file runs at a time (`cleaning`), so an older content never overtakes a newer one.
 
-use super::frames::{self, DIRTY, WRITEBACK};
+use super::frames::{DIRTY, WRITEBACK};
 use super::{PageCache, dirty, flusher};
 use crate::error::{Errno, Result};
 use alloc::vec::Vec;
@@ -67,7 +67,7 @@ impl PageCache {
             }
         }
         drop(guard);
-        frames::sub(&DIRTY, cleaned);
+        DIRTY.sub(cleaned);
         (!frames.is_empty()).then_some((first, frames))
     }
 
@@ -89,9 +89,9 @@ impl PageCache {
         }
         // Without its storage the file is gone: nobody can ask for its content any more.
         let Some(source) = self.source() else { return Ok(()) };
-        frames::add(&WRITEBACK, frames.len());
+        WRITEBACK.add(frames.len());
         let result = source.write_pages(first, &frames);
-        frames::sub(&WRITEBACK, frames.len());
+        WRITEBACK.sub(frames.len());
         source.unreserve(first, frames.len());
         result
     }
@@ -110,7 +110,7 @@ pub fn sync_all() -> Result<()> {
 /// After a write to `cache`: when dirty pages are more than a fifth of memory, the writer cleans its own file; at half of that the
 /// flusher begins.
 pub(super) fn throttle(cache: &PageCache) {
-    let dirty = DIRTY.load(Ordering::Relaxed);
+    let dirty = DIRTY.get();
     let limit = frame::total() / 5;
     if dirty > limit && !cache.memory {
         // The writer hears of errors at fsync(2); here it only waits.

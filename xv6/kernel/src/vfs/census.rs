@@ -1,35 +1,35 @@
 //! How many objects of each kind exist: what leak tests compare (`/proc/xv6`).
 //!
-//! An object counts itself by a [`Counted`] field. No locks: the counters are atomics.
+//! An object counts itself by a [`Counted`] field. No locks.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use hal::Tally;
 
 /// The counter of one kind.
-pub struct Census(AtomicUsize);
+pub struct Census(Tally);
 
 /// A field of a counted object: it counts from its making to its drop.
 pub struct Counted(&'static Census);
 
 impl Census {
     const fn new() -> Census {
-        Census(AtomicUsize::new(0))
+        Census(Tally::new())
     }
 
     /// One more; the field to keep.
     pub fn count(&'static self) -> Counted {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.add(1);
         Counted(self)
     }
 
     /// How many there are.
     pub fn total(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.get()
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.sub(1);
     }
 }
 
