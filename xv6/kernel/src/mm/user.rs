@@ -5,9 +5,8 @@
 //! [`super::buf`] builds read and write buffers on the same loop. No spin lock and no address-space lock may be held across a call.
 
 use super::buf::IoVec;
-use super::{Access, AddressSpace};
+use super::Access;
 use crate::error::{Errno, Result};
-use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -25,14 +24,12 @@ pub const PATH_MAX: usize = 4096;
 /// How often one page may be repaired without the copy moving on: a bound on any disagreement between tables and hardware.
 const TRIES: usize = 100;
 
-fn current_space() -> Option<Arc<AddressSpace>> {
-    crate::task::try_current()?.mm()
-}
-
 /// Repairs one fault of a copy through the current address space.
 fn resolve(fault: Fault) -> bool {
+    let Some(task) = crate::task::try_current().filter(|_| fault.addr < hal::user::LIMIT) else { return false };
     let access = if fault.write { Access::Write } else { Access::Read };
-    fault.addr < hal::user::LIMIT && current_space().is_some_and(|space| space.handle_fault(fault.addr, access).is_ok())
+    task.count_fault();
+    task.mm().is_some_and(|space| space.handle_fault(fault.addr, access).is_ok())
 }
 
 /// The most that one step of hal's copies moves: a step that touches the page that faults has moved nothing of the page before it.

@@ -247,8 +247,8 @@ impl Task {
         self.faults.load(Ordering::Relaxed)
     }
 
-    /// Counts a page fault of the running thread.
-    pub(super) fn count_fault(&self) {
+    /// Counts a page fault of the running thread, its own or one of the kernel on its behalf.
+    pub fn count_fault(&self) {
         self.faults.store(self.faults() + 1, Ordering::Relaxed);
     }
 

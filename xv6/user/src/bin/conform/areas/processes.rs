@@ -4,12 +4,12 @@ use libc::{
     CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, P_ALL, P_PGID, P_PID, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP,
     SIGTERM, SIGUSR1, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, WUNTRACED,
 };
-use user::raw::expendable;
+use user::raw::expendable::{self, store};
 
 use crate::child::{Gate, end, end_of, exit, part, reap, signal_name, sleeper, spawn, state, until, wait};
 use crate::line::Hex;
 use crate::runner::{Area, plain, root};
-use crate::sys::{Answer, Errno, close, getpid, kill, must, sys};
+use crate::sys::{Answer, Errno, close, getpid, kill, memory, must, open, sys};
 
 pub const AREA: Area = Area {
     name: "processes",
@@ -276,6 +276,32 @@ pub const AREA: Area = Area {
             t.put(sys!(SYS_getrusage, 9, &mut before));
             t.put(sys!(SYS_getrusage, 0, 8));
             t.put(sys!(SYS_getrusage, libc::RUSAGE_THREAD, &mut before));
+        }),
+        plain("faults_of_threads", |t| {
+            const PAGES: usize = 64;
+            let faults = |who| {
+                let mut usage = [0i64; 18];
+                must(sys!(SYS_getrusage, who, &mut usage));
+                usage[8] as usize
+            };
+            let before = [libc::RUSAGE_SELF, libc::RUSAGE_THREAD].map(faults);
+            let thread = std::thread::spawn(move || {
+                let fresh = memory(PAGES);
+                // Downwards, so that no kernel fills ahead.
+                for page in (0..PAGES).rev() {
+                    store(fresh + page * 4096, 1);
+                }
+                let own = faults(libc::RUSAGE_THREAD);
+                let zeros = must(open(c"/dev/zero", libc::O_RDONLY));
+                must(sys!(SYS_read, zeros, memory(PAGES), PAGES * 4096));
+                (own >= PAGES, faults(libc::RUSAGE_THREAD) - own >= PAGES / 8)
+            });
+            let (own, by_a_call) = thread.join().unwrap_or_default();
+            t.is("its_own", own);
+            t.is("by_a_call", by_a_call);
+            let after = [libc::RUSAGE_SELF, libc::RUSAGE_THREAD].map(faults);
+            t.is("of_all", after[0] - before[0] >= PAGES);
+            t.is("not_another_thread's", after[1] - before[1] < PAGES);
         }),
         plain("thread_exit_is_not_process_exit", |t| {
             t.put(end_of(|| {
