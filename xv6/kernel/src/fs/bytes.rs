@@ -18,6 +18,11 @@ pub trait Bytes: Send + Sync {
     /// Fills `buf` from `offset`. `EIO` where the device fails or the range passes the end.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()>;
 
+    /// As [`Bytes::read_at`], for who wants nothing that lies near: nothing is read ahead.
+    fn peek_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.read_at(offset, buf)
+    }
+
     /// Fills whole frames from `offset`, a multiple of 512; devices read into the frames themselves.
     fn read_frames(&self, offset: u64, frames: &mut [Frame]) -> Result<()> {
         let mut page = vec![0; SIZE];
@@ -115,22 +120,33 @@ pub struct FileBytes {
     pub _file: Option<Arc<File>>,
 }
 
-impl Bytes for FileBytes {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn read_at(&self, mut offset: u64, mut buf: &mut [u8]) -> Result<()> {
+impl FileBytes {
+    /// Fills `buf` from `offset`, out of the pages that `page` gets.
+    fn read_by(&self, page: impl Fn(u64) -> Result<Frame>, mut offset: u64, mut buf: &mut [u8]) -> Result<()> {
         if offset.checked_add(buf.len() as u64).is_none_or(|end| end > self.size) {
             return Err(Errno::EIO.during("reading past the end of a file"));
         }
         while !buf.is_empty() {
             let within = (offset % SIZE as u64) as usize;
             let (part, rest) = buf.split_at_mut(buf.len().min(SIZE - within));
-            self.pages.get(offset / SIZE as u64)?.read(within, part);
+            page(offset / SIZE as u64)?.read(within, part);
             offset += part.len() as u64;
             buf = rest;
         }
         Ok(())
+    }
+}
+
+impl Bytes for FileBytes {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.read_by(|index| self.pages.get(index), offset, buf)
+    }
+
+    fn peek_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.read_by(|index| self.pages.get_alone(index), offset, buf)
     }
 }

@@ -60,6 +60,22 @@ impl PageCache {
         Ok(frames.swap_remove((index - run.start) as usize))
     }
 
+    /// As [`PageCache::get`], without the neighbours: for who reads here and there.
+    pub fn get_alone(&self, index: u64) -> Result<Frame> {
+        if self.is_memory() || index >= self.size().div_ceil(PAGE as u64) {
+            return self.get(index);
+        }
+        if let Some(frame) = self.lookup(index) {
+            return Ok(frame);
+        }
+        let _fill = self.fill.lock();
+        if let Some(frame) = self.lookup(index) {
+            return Ok(frame);
+        }
+        let source = self.source().ok_or(Errno::EIO.during("reading a file that is gone"))?;
+        self.fill_one(index, &*source)
+    }
+
     fn fill_one(&self, index: u64, source: &dyn PageSource) -> Result<Frame> {
         let mut frames = [reclaim::frame(For::Cache)?];
         source.read_pages(index, &mut frames)?;

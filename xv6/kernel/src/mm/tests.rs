@@ -316,3 +316,16 @@ fn many_mappings_stay_fast_and_end_with_an_error() {
     };
     assert_eq!((made, error), (super::area::MAX_AREAS, Errno::ENOMEM));
 }
+
+#[test]
+fn a_page_by_itself_is_read_without_its_neighbours() {
+    let store = Store::new(0);
+    store.pages.lock().insert(9, vec![9; PAGE]);
+    let cache = store.cache(200 * PAGE as u64);
+    let mut byte = [0];
+    cache.get_alone(9).expect("read").read(0, &mut byte);
+    assert_eq!((byte, cache.missing(0..200)), ([9], 199));
+    cache.get(100).expect("read");
+    assert_eq!(cache.missing(0..200), 199 - 64, "the control: an aligned cluster");
+    assert!(cache.get_alone(200).expect("past the end").is_zero_page());
+}

@@ -4,8 +4,8 @@
 //! `hal` stops a copy at a page fault; [`resolve`] lets the current address space repair it, and the copy goes on. Neighbours:
 //! [`super::buf`] builds read and write buffers on the same loop. No spin lock and no address-space lock may be held across a call.
 
-use super::buf::IoVec;
 use super::Access;
+use super::buf::IoVec;
 use crate::error::{Errno, Result};
 use alloc::vec;
 use alloc::vec::Vec;

@@ -1,6 +1,6 @@
 //! The allocation table: following a file's chain of clusters into a short list of [`Run`]s.
 //!
-//! Locks: the [`Window`] is behind a sleeping mutex, held while the table is read from the disk.
+//! Locks: the [`Window`] is behind a sleeping mutex, held while a chain is followed and the table is read from the disk.
 
 use super::bpb::{Geometry, Width};
 use crate::error::{Errno, Result};
@@ -53,6 +53,7 @@ impl Table {
         }
         let mut runs: Vec<Run> = Vec::new();
         let (mut cluster, mut count) = (first, 0);
+        let mut window = self.window.lock();
         while wanted != Some(count) {
             let disk = self.geometry.offset(cluster)?;
             if wanted.is_none() && count * size >= limit {
@@ -66,7 +67,7 @@ impl Table {
             if wanted == Some(count) {
                 break;
             }
-            match self.next(volume, cluster)? {
+            match self.next(&mut window, volume, cluster)? {
                 Some(next) => cluster = next,
                 None if wanted.is_none() => break,
                 None => return Err(Errno::EUCLEAN.during("reading a FAT file whose chain is too short")),
@@ -76,24 +77,33 @@ impl Table {
     }
 
     /// The cluster after `cluster`; `None` at the end of the chain.
-    fn next(&self, volume: &dyn Bytes, cluster: u32) -> Result<Option<u32>> {
+    fn next(&self, window: &mut Window, volume: &dyn Bytes, cluster: u32) -> Result<Option<u32>> {
         let at = u64::from(cluster);
         let (value, end) = match self.geometry.width {
             Width::Fat12 => {
-                let [low, high] = self.entry(volume, at + at / 2)?;
+                let [low, high] = self.entry(window, volume, at + at / 2)?;
                 let pair = u32::from(u16::from_le_bytes([low, high]));
                 (if at % 2 == 0 { pair & 0xfff } else { pair >> 4 }, 0xff8)
             }
-            Width::Fat16 => (u32::from(u16::from_le_bytes(self.entry(volume, at * 2)?)), 0xfff8),
-            Width::Fat32 => (u32::from_le_bytes(self.entry(volume, at * 4)?) & 0x0fff_ffff, 0x0fff_fff8),
+            Width::Fat16 => (u32::from(u16::from_le_bytes(self.entry(window, volume, at * 2)?)), 0xfff8),
+            Width::Fat32 => (u32::from_le_bytes(self.entry(window, volume, at * 4)?) & 0x0fff_ffff, 0x0fff_fff8),
         };
         Ok((value < end).then_some(value))
     }
 
     /// `N` bytes of the table at `at`.
-    fn entry<const N: usize>(&self, volume: &dyn Bytes, at: u64) -> Result<[u8; N]> {
+    #[inline]
+    fn entry<const N: usize>(&self, window: &mut Window, volume: &dyn Bytes, at: u64) -> Result<[u8; N]> {
+        match at.checked_sub(window.start).and_then(|within| window.bytes.get(within as usize..)?.first_chunk()) {
+            Some(found) => Ok(*found),
+            None => self.entry_outside(window, volume, at),
+        }
+    }
+
+    /// [`Table::entry`] where the window is not, or ends in the middle of it.
+    #[cold]
+    fn entry_outside<const N: usize>(&self, window: &mut Window, volume: &dyn Bytes, at: u64) -> Result<[u8; N]> {
         let mut out = [0; N];
-        let mut window = self.window.lock();
         for (at, byte) in (at..).zip(&mut out) {
             let start = at - at % WINDOW;
             if window.bytes.is_empty() || window.start != start {

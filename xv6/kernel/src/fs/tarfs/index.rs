@@ -22,6 +22,9 @@ const MAX_DEPTH: usize = 128;
 /// Bytes of a pax header, a long name, or a path.
 const MAX_EXTENSION: u64 = 64 * 1024;
 
+/// The next header is so far away that reading what lies between would cost more than a request for each: 64 KiB.
+const FAR: u64 = 64 * 1024;
+
 /// Extended attributes: names and values.
 pub type Xattrs = Vec<(Box<[u8]>, Box<[u8]>)>;
 
@@ -146,10 +149,11 @@ impl Index {
     pub fn build(tar: &dyn Bytes) -> Result<Index> {
         let mut index = Index { nodes: vec![Node::directory()] };
         let (mut global, mut next) = (Extension::default(), Extension::default());
-        let mut offset = 0;
+        let (mut offset, mut skipped) = (0, 0);
         while offset + BLOCK <= tar.size() {
             let mut block = [0; BLOCK as usize];
-            tar.read_at(offset, &mut block)?;
+            // Past a large member nothing but the header is wanted.
+            if skipped < FAR { tar.read_at(offset, &mut block) } else { tar.peek_at(offset, &mut block) }?;
             let parsed = Header::parse(&block);
             if offset == 0 && parsed.is_err() {
                 return Err(Errno::EINVAL.during("mounting: not a tar file"));
@@ -184,7 +188,7 @@ impl Index {
                     breathe();
                 }
             }
-            offset = end;
+            (offset, skipped) = (end, size);
         }
         Ok(index)
     }
