@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// The last characters of the shell's prompt.
 pub const PROMPT: &str = "# ";
 
+/// What the shell asks for the rest of an unfinished line with (`PS2`), for a [`Guest`]: nothing else prints it.
+const MORE: &str = "@more>";
+
 /// What a command printed, and its exit status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
@@ -38,7 +41,8 @@ impl Guest {
     /// `Setup`, `BootFailed`, `Timeout` after [`deadline::BOOT`], or what else ended the machine.
     pub fn boot(machine: &Machine) -> Result<Self, Failure> {
         let start = Instant::now();
-        let console = Console::new(process::spawn(machine)?, &machine.kernel)?;
+        let machine = machine.clone().option(format!("env.PS2={MORE}"));
+        let console = Console::new(process::spawn(&machine)?, &machine.kernel)?;
         let mut guest = Self { console, serial: 0, booted_in: Duration::ZERO };
         guest.prompt(deadline::BOOT)?;
         guest.booted_in = start.elapsed();
@@ -79,10 +83,23 @@ impl Guest {
         let separator = if command.ends_with('&') && !command.ends_with("&&") { "" } else { ";" };
         self.console.send_line(&format!("echo @\"{n}<\"@; {command}{separator} echo @\"{n}>\"$?@"))?;
         let about = |failure| name_command(failure, command);
-        // A line that the shell cannot read is not begun.
+        // A line that the shell cannot read is not begun, nor one that it waits for the rest of.
         let begun = format!("@{n}<@\r\n");
         let refused = r"\nsh: line [0-9]+: syntax error[^\r\n]*\r\n";
-        let (_, answer) = self.console.expect_regex(&format!("{begun}|{refused}"), limit).map_err(about)?;
+        let wanted = format!("{begun}|{refused}|{MORE}");
+        let mut lines = command.lines().count();
+        let answer = loop {
+            let (_, answer) = self.console.expect_regex(&wanted, limit).map_err(about)?;
+            if answer != MORE {
+                break answer;
+            }
+            lines = lines.saturating_sub(1);
+            if lines == 0 {
+                self.console.send_control('c').map_err(about)?;
+                self.prompt(limit).map_err(about)?;
+                return Ok(Output { status: SYNTAX_ERROR, text: "sh: the command is not finished\n".into() });
+            }
+        };
         if answer != begun {
             self.prompt(limit).map_err(about)?;
             return Ok(Output { status: SYNTAX_ERROR, text: answer.trim_start().replace("\r\n", "\n") });

@@ -50,6 +50,10 @@ fn a_line_that_is_no_command_is_refused() {
         refused(&mut guest, line, 2, "syntax error");
         assert_eq!(guest.ok("echo alive").expect("the guest answers"), "alive\n");
     }
+    for line in ["echo 'one", "echo \"$(echo two", "while true; do echo", "cat <<end", "for i in 1 2\ndo echo three"] {
+        refused(&mut guest, line, 2, "not finished");
+        assert_eq!(guest.ok("for i in 1 2\ndo echo $i\ndone").expect("the guest answers"), "1\n2\n", "the control");
+    }
     // The same words as a program's output are just that.
     let said = guest.ok("printf '\\nsh: line 1: syntax error: no\\n'").expect("the guest answers");
     assert_eq!(said, "\nsh: line 1: syntax error: no\n");

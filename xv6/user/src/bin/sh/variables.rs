@@ -33,7 +33,8 @@ pub fn is_name(name: &[u8]) -> bool {
 }
 
 impl Variables {
-    /// The environment's variables, exported, and the shell's own defaults.
+    /// The environment's variables, exported, and the shell's own defaults. `IFS` and `OPTIND` are not taken from the environment (POSIX, Shell
+    /// Command Language, "Shell Variables").
     pub fn from_environment() -> Self {
         let mut variables = Self::default();
         for (name, value) in std::env::vars_os() {
@@ -43,8 +44,12 @@ impl Variables {
                 variables.map.insert(name, variable);
             }
         }
-        for (name, value) in [("IFS", " \t\n"), ("PS2", "> "), ("PS4", "+ "), ("OPTIND", "1")] {
-            variables.map.insert(name.into(), Variable { value: Some(value.into()), ..Variable::default() });
+        let own = |value: &str| Variable { value: Some(value.into()), ..Variable::default() };
+        for (name, value) in [("IFS", " \t\n"), ("OPTIND", "1")] {
+            variables.map.insert(name.into(), own(value));
+        }
+        for (name, value) in [("PS2", "> "), ("PS4", "+ ")] {
+            variables.map.entry(name.into()).or_insert_with(|| own(value));
         }
         variables
     }
