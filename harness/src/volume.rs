@@ -65,9 +65,11 @@ pub fn root_disk(userland: &Path, out: &Path, size: u64) -> Result<(), Failure> 
         tree.add_host(userland, "", Modes::Unshared)?;
         tree.put("root", Entry { mode: 0o700, ..Entry::dir() })?;
         tree.put("tmp", Entry { mode: 0o1777, ..Entry::dir() })?;
-        root::write(tree, out, size)
+        Ok(())
     };
-    pack(&mut tree).map_err(|e| Failure::setup("pack the root disk", e))
+    let packing = |e| Failure::setup("pack the root disk", e);
+    pack(&mut tree).map_err(packing)?;
+    replace(out, |draft| root::write(&tree, draft, size).map_err(packing))
 }
 
 /// Writes the image volume to `out`: the recipes under `images/`, and `extra`.
@@ -76,7 +78,7 @@ pub fn root_disk(userland: &Path, out: &Path, size: u64) -> Result<(), Failure> 
 /// `Setup` with the recipe's line or the file, and the cause.
 pub fn image_volume(extra: &[Extra], out: &Path) -> Result<(), Failure> {
     eprintln!("     Packing {}", shown(out));
-    let pack = || {
+    let pack = |draft: &Path| {
         let mut layout = Layout::default();
         let contexts = Contexts::from([("userland".to_string(), userland())]);
         recipe::build_all(&mut layout, &workspace::root().join("images"), &contexts)?;
@@ -85,9 +87,21 @@ pub fn image_volume(extra: &[Extra], out: &Path) -> Result<(), Failure> {
             layout.images.remove(name.strip_suffix(":latest").unwrap_or(name));
             import::import(&mut layout, name, path)?;
         }
-        fsbuild::volume::write(&layout, out)
+        fsbuild::volume::write(&layout, draft)
     };
-    pack().map_err(|e| Failure::setup("pack the image volume", e))
+    replace(out, |draft| pack(draft).map_err(|e| Failure::setup("pack the image volume", e)))
+}
+
+/// Has `write` make a file, which then takes the place of what is at `out`. A machine that runs with the old one keeps it, unchanged; a half-written file
+/// never gets the name.
+fn replace(out: &Path, write: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
+    let draft = out.with_extension("draft");
+    let naming = |e| Failure::setup(format_args!("rename to {}", out.display()), e);
+    let done = write(&draft).and_then(|()| std::fs::rename(&draft, out).map_err(naming));
+    if done.is_err() {
+        let _ = std::fs::remove_file(&draft);
+    }
+    done
 }
 
 /// The volume with `extra` images, made anew when one of them or the guest (its `sources` stamp) changed.
@@ -102,12 +116,8 @@ pub fn with_extras(sources: &str, extra: &[Extra]) -> Result<PathBuf, Failure> {
     let dir = workspace::build_dir("volumes")?;
     let volume = dir.join(format!("{}.img", &inputs.stamp()[..16]));
     if !volume.exists() {
-        // A half-written volume never gets the name.
-        let draft = dir.join("draft");
-        image_volume(extra, &draft)?;
+        image_volume(extra, &volume)?;
         prune(&dir);
-        let naming = |e| Failure::setup(format_args!("rename to {}", volume.display()), e);
-        std::fs::rename(&draft, &volume).map_err(naming)?;
     }
     Ok(volume)
 }
@@ -120,7 +130,7 @@ fn prune(dir: &Path) {
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     old.sort();
-    for (_, path) in &old[..old.len().saturating_sub(KEPT_VOLUMES - 1)] {
+    for (_, path) in &old[..old.len().saturating_sub(KEPT_VOLUMES)] {
         let _ = std::fs::remove_file(path);
     }
 }
@@ -128,4 +138,33 @@ fn prune(dir: &Path) {
 /// A path as a person in the checkout would write it.
 pub fn shown(path: &Path) -> String {
     path.strip_prefix(workspace::root()).unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::replace;
+    use crate::failure::Failure;
+    use std::fs;
+    use std::io::Read;
+
+    #[test]
+    fn who_has_the_old_file_keeps_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("disk.img");
+        let write = |text: &'static str| {
+            move |draft: &std::path::Path| fs::write(draft, text).map_err(|e| Failure::setup("write", e))
+        };
+        replace(&file, write("old")).expect("written");
+        let mut open = fs::File::open(&file).expect("opened");
+        replace(&file, write("new")).expect("written");
+        let failed = replace(&file, |draft| {
+            write("half")(draft)?;
+            Err(Failure::setup("write", "no room"))
+        });
+        assert!(failed.is_err());
+        let mut text = String::new();
+        open.read_to_string(&mut text).expect("read");
+        assert_eq!((text.as_str(), fs::read_to_string(&file).expect("read").as_str()), ("old", "new"));
+        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1, "no draft is left");
+    }
 }
