@@ -6,8 +6,9 @@
 
 use super::TmpFs;
 use super::dir::Entries;
+use super::pages::allocate;
 use crate::error::{Errno, Result};
-use crate::mm::{PageCache, PageSource};
+use crate::mm::PageCache;
 use crate::vfs::census::{self, Counted};
 use crate::vfs::inode::{Attr, DirEntry, FileSystem, Inode, InodeRef, Kind, NewNode, Owner, RenameMode, SetAttr, Time};
 use crate::vfs::text::Usage;
@@ -17,7 +18,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
-use hal::frame::{Frame, SIZE};
+use hal::frame::SIZE;
 use hal::sync::{Rank, SpinLock};
 
 /// Bytes of extended attributes that one inode may have.
@@ -111,8 +112,8 @@ impl TmpInode {
         }
     }
 
-    /// Notes a change of this directory's entries, and of its subdirectories' number.
-    fn touched(&self, subdirs: i32) {
+    /// Notes a change of what it holds; `subdirs`: by so many its subdirectories have become more.
+    pub(super) fn touched(&self, subdirs: i32) {
         let time = now();
         let mut meta = self.meta.lock();
         meta.mtime = time;
@@ -133,7 +134,7 @@ impl TmpInode {
         self.add_links(if self.kind == Kind::Directory { -2 } else { -1 });
     }
 
-    fn fs_arc(&self) -> Result<Arc<TmpFs>> {
+    pub(super) fn fs_arc(&self) -> Result<Arc<TmpFs>> {
         self.fs.upgrade().ok_or(Errno::ESTALE.into())
     }
 
@@ -146,9 +147,6 @@ impl TmpInode {
 fn same_type(inode: &InodeRef) -> Result<&TmpInode> {
     inode.as_any().downcast_ref::<TmpInode>().ok_or(Errno::EXDEV.into())
 }
-
-/// Pages made by one call of [`Inode::allocate`].
-const ALLOCATED_AT_ONCE: u64 = 256;
 
 impl Inode for TmpInode {
     fn attr(&self) -> Result<Attr> {
@@ -207,15 +205,7 @@ impl Inode for TmpInode {
 
     fn allocate(&self, offset: u64, len: u64) -> Result<u64> {
         let Body::File(pages) = &self.body else { return Err(Errno::EINVAL.into()) };
-        let (first, end) = (offset / SIZE as u64, offset.saturating_add(len).div_ceil(SIZE as u64));
-        // Taken and given back at once: only whether there is room for all of it counts.
-        let missing = usize::try_from(pages.missing(first..end)).map_err(|_| Errno::ENOSPC)?;
-        let fs = self.fs_arc()?;
-        fs.charge_pages(missing)?;
-        fs.uncharge_pages(missing);
-        let stop = end.min(first + ALLOCATED_AT_ONCE);
-        pages.materialise(first..stop)?;
-        Ok((stop * SIZE as u64).saturating_sub(offset).min(len))
+        allocate(&*self.fs_arc()?, pages, offset, len)
     }
 
     fn lookup(&self, name: &[u8]) -> Result<InodeRef> {
@@ -370,26 +360,6 @@ impl Inode for TmpInode {
 
     fn as_any(&self) -> &dyn Any {
         self
-    }
-}
-
-impl PageSource for TmpInode {
-    fn read_pages(&self, _first: u64, _frames: &mut [Frame]) -> Result<()> {
-        Err(Errno::EIO.during("reading a memory file from nowhere"))
-    }
-    fn reserve(&self, _first: u64, pages: usize) -> Result<()> {
-        self.fs_arc()?.charge_pages(pages)
-    }
-    fn unreserve(&self, _first: u64, pages: usize) {
-        if let Some(fs) = self.fs.upgrade() {
-            fs.uncharge_pages(pages);
-        }
-    }
-    fn modified(&self, _size: u64) {
-        let time = now();
-        let mut meta = self.meta.lock();
-        meta.mtime = time;
-        meta.ctime = time;
     }
 }
 

@@ -1,12 +1,13 @@
 //! tmpfs (tmpfs(5)): files in memory, within a limit on bytes (`size=`) and inodes (`nr_inodes=`).
 //!
 //! [`TmpFs`] counts pages and inodes; [`inode::TmpInode`] is a file, directory, link or node. Content is a page cache without a
-//! source, which asks the file system for each page before it takes it. devtmpfs and memfd_create(2) use the same code.
+//! source, which asks the file system for each page before it takes it (`pages`). devtmpfs and memfd_create(2) use the same code.
 //!
 //! Locks: the counters are atomics; each inode has its own spin locks (`inode`).
 
 mod dir;
 pub mod inode;
+mod pages;
 
 use crate::error::{Errno, Result};
 use crate::mm;
