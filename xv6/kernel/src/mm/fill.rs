@@ -24,6 +24,25 @@ const AHEAD: u64 = 64;
 impl PageCache {
     /// With the fill lock: reads page `index`, and its neighbours while at it.
     pub(super) fn fill(&self, index: u64, fill: &mut ReadAhead) -> Result<Frame> {
+        let window = if index == fill.next && index != 0 {
+            index..index + AHEAD
+        } else {
+            index & !(CLUSTER - 1)..(index | (CLUSTER - 1)) + 1
+        };
+        self.fill_within(index, window, fill)
+    }
+
+    /// As [`PageCache::get`], without the neighbours: for who reads here and there.
+    pub fn get_alone(&self, index: u64) -> Result<Frame> {
+        match self.lookup(index) {
+            Some(frame) => Ok(frame),
+            None if self.is_memory() => Ok(Frame::zero_page()),
+            None => self.fill_within(index, index..index + 1, &mut self.fill.lock()),
+        }
+    }
+
+    /// With the fill lock: reads page `index`, and with it what is missing around it in `window`.
+    fn fill_within(&self, index: u64, window: Range<u64>, fill: &mut ReadAhead) -> Result<Frame> {
         if let Some(frame) = self.lookup(index) {
             return Ok(frame);
         }
@@ -32,12 +51,7 @@ impl PageCache {
             return Ok(Frame::zero_page());
         }
         let source = self.source().ok_or(Errno::EIO.during("reading a file that is gone"))?;
-        let window = if index == fill.next && index != 0 {
-            index..end.min(index + AHEAD)
-        } else {
-            index & !(CLUSTER - 1)..end.min((index | (CLUSTER - 1)) + 1)
-        };
-        let run = self.missing_around(index, window);
+        let run = self.missing_around(index, window.start..window.end.min(end));
         let mut frames = Vec::new();
         for page in run.clone() {
             let frame = if page == index { Some(reclaim::frame(For::Cache)?) } else { frames::take() };
@@ -58,22 +72,6 @@ impl PageCache {
         }
         fill.next = run.start + frames.len() as u64;
         Ok(frames.swap_remove((index - run.start) as usize))
-    }
-
-    /// As [`PageCache::get`], without the neighbours: for who reads here and there.
-    pub fn get_alone(&self, index: u64) -> Result<Frame> {
-        if self.is_memory() || index >= self.size().div_ceil(PAGE as u64) {
-            return self.get(index);
-        }
-        if let Some(frame) = self.lookup(index) {
-            return Ok(frame);
-        }
-        let _fill = self.fill.lock();
-        if let Some(frame) = self.lookup(index) {
-            return Ok(frame);
-        }
-        let source = self.source().ok_or(Errno::EIO.during("reading a file that is gone"))?;
-        self.fill_one(index, &*source)
     }
 
     fn fill_one(&self, index: u64, source: &dyn PageSource) -> Result<Frame> {
