@@ -6,10 +6,10 @@ use super::super::Task;
 use super::queue::RunQueue;
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::AtomicU64;
-use hal::PerCpu;
 use hal::sync::atomic::{AtomicBool, Ordering};
 use hal::sync::{Rank, SpinGuard, SpinLock};
 use hal::thread::Context;
+use hal::{PerCpu, Tally};
 
 pub(super) struct Cpu {
     pub(super) queue: SpinLock<RunQueue>,
@@ -26,8 +26,6 @@ pub(super) struct Cpu {
     pub(super) help: AtomicU64,
     /// Time spent idle, in ns.
     pub(super) idle_ns: AtomicU64,
-    /// Switches so far.
-    pub(super) switches: AtomicU64,
 }
 
 pub(super) static CPUS: PerCpu<Cpu> = PerCpu::new(
@@ -41,7 +39,6 @@ pub(super) static CPUS: PerCpu<Cpu> = PerCpu::new(
             slice_end: AtomicU64::new(u64::MAX),
             help: AtomicU64::new(super::HELP),
             idle_ns: AtomicU64::new(0),
-            switches: AtomicU64::new(0),
         }
     }; hal::cpu::MAX],
 );
@@ -76,8 +73,11 @@ pub fn idle_ns(cpu: usize) -> u64 {
 }
 
 /// Context switches of all CPUs since boot.
+pub(super) static SWITCHES: Tally = Tally::new();
+
+/// Context switches of all CPUs since boot.
 pub fn switches() -> u64 {
-    (0..hal::cpu::MAX).map(|cpu| CPUS.of(cpu).switches.load(Ordering::Relaxed)).sum()
+    SWITCHES.get() as u64
 }
 
 /// Threads that run or wait for a CPU (the first part of `/proc/loadavg`'s fourth field).

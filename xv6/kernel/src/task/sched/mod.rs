@@ -329,7 +329,7 @@ fn switch_to(next: Option<Arc<Task>>) {
     let cpu = CPUS.of(here);
     let now = hal::time::now_ns();
     load::look(now, runnable);
-    cpu.switches.store(cpu.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    cpu::SWITCHES.add(1);
     let context = match &next {
         Some(next) => {
             next.entity.on_cpu.store(true, Ordering::Relaxed);
