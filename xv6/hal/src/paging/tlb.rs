@@ -11,9 +11,9 @@
 //! - under the space's lock it can tell: other CPUs run the space, whose use of the marks it must not spoil; changes are pending; a flush
 //!   is under way (the generations differ): in each of these cases it forgets everything instead.
 //!
-//! A flush invalidates here; where no other CPU runs the space, that is all ([`forget`]). Otherwise it asks every other CPU that runs it to do the same and waits. They answer from the interrupt in user mode, or
-//! when they next spin ([`answer`]). An idle CPU runs no space, so it is never asked. One request is under way at a time; who waits for its turn
-//! answers meanwhile.
+//! A flush invalidates here; where no other CPU runs the space, that is all ([`forget`]). Otherwise it asks every other CPU that runs it to do the
+//! same, and waits. They answer from the interrupt in user mode, or when they next spin ([`answer`]). An idle CPU runs no space, so it is never
+//! asked. One request is under way at a time; who waits for its turn answers meanwhile.
 
 #[cfg(target_os = "none")]
 pub(crate) use machine::{

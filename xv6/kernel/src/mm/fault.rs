@@ -149,20 +149,19 @@ impl AddressSpace {
 
     fn fill_zeros(&self, area: &Area, page: usize, write: bool) -> Result<(), Need> {
         let mut frames = [const { None }; AHEAD];
-        let mut filled = 1;
         if write {
             frames[0] = Some(frames::take_zeroed().ok_or(Need::Room)?);
-            filled += self.take_ahead(area, page, &mut frames[1..]);
+            self.take_ahead(area, page, &mut frames[1..]);
         } else {
             frames[0] = Some(Frame::zero_page());
         }
-        let mapped = self.table.map_absent(page, &mut frames[..filled], area.prot.hardware(write))?;
+        let mapped = self.table.map_absent(page, &mut frames, area.prot.hardware(write))?;
         self.count(area, mapped as isize);
         Ok(())
     }
 
-    /// Memory that is written page after page, upwards, gets the rest of its cluster at once: takes frames for the pages after `page`; how many.
-    fn take_ahead(&self, area: &Area, page: usize, frames: &mut [Option<Frame>]) -> usize {
+    /// Memory that is written page after page, upwards, gets the rest of its cluster at once: takes frames for the pages after `page`.
+    fn take_ahead(&self, area: &Area, page: usize, frames: &mut [Option<Frame>]) {
         let start = page.saturating_sub(2 * PAGE).max(area.start);
         let end = (page & !(AHEAD * PAGE - 1)).saturating_add(AHEAD * PAGE).min(area.end);
         let (mut below, mut free_to) = (0, end);
@@ -171,16 +170,10 @@ impl AddressSpace {
             va => free_to = free_to.min(va),
         });
         if below < 2 || !frames::has_room(PLENTY) {
-            return 0;
+            return;
         }
         let wanted = free_to.saturating_sub(page + PAGE) / PAGE;
-        let mut taken = 0;
-        for place in &mut frames[..wanted] {
-            let Some(frame) = frames::take_zeroed() else { break };
-            *place = Some(frame);
-            taken += 1;
-        }
-        taken
+        frames[..wanted].fill_with(frames::take_zeroed);
     }
 
     fn fill_shared(&self, area: &Area, mapped: &Mapped, page: usize, write: bool) -> Result<(), Need> {

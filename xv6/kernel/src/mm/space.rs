@@ -122,8 +122,8 @@ impl AddressSpace {
             }
             // A shared page can be found again through its cache, by a fault.
             let absent = AreaFlags::NOT_IN_CHILD | AreaFlags::WIPED_IN_CHILD;
-            let copied = parent.areas.iter().filter(|area| !area.is_shared() && !area.flags.intersects(absent));
-            self.table.copy_cow(&child.table, copied.map(Area::range))
+            let present = parent.areas.iter().filter(|area| !area.is_shared() && !area.flags.intersects(absent));
+            self.table.copy_cow(&child.table, present.map(Area::range))
         };
         self.table.flush();
         drop(parent);

@@ -95,11 +95,8 @@ fn look(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Option<
     }
     let mut children = false;
     for child in candidates(&task.process, which, &namespace, options, &mut children) {
-        let matches = match which {
-            Which::Group(pid) => child.group().pid.nr_in(&namespace) == Some(*pid),
-            _ => true,
-        };
-        if !matches || child.is_reaped() {
+        let elsewhere = matches!(which, Which::Group(pid) if child.group().pid.nr_in(&namespace) != Some(*pid));
+        if elsewhere || child.is_reaped() {
             continue;
         }
         found = true;
@@ -137,12 +134,12 @@ fn candidates(
         };
         named && is_of_kind(child, options)
     };
-    let mut children = family.children.values().filter(matches);
+    let children = family.children.values().filter(matches);
     if options.intersects(WaitOptions::STOPPED | WaitOptions::CONTINUED) || matches!(which, Which::Group(_)) {
         return children.cloned().collect();
     }
     *found = children.clone().any(|child| !child.is_zombie());
-    children.by_ref().filter(|child| child.is_zombie()).take(BATCH).cloned().collect()
+    children.filter(|child| child.is_zombie()).take(BATCH).cloned().collect()
 }
 
 /// `__WCLONE` and `__WALL`: children that report by another signal than `SIGCHLD` are waited for only if asked.
