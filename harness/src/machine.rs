@@ -20,6 +20,8 @@ pub struct Machine {
     pub kernel: PathBuf,
     /// CPUs.
     pub cpus: u32,
+    /// CPUs that there is room for: where it exceeds `cpus`, QEMU translates one CPU's code as it does for several, with locked instructions.
+    pub most_cpus: u32,
     /// Memory in MiB.
     pub memory: u32,
     /// Disks: the root disk, then the image volume.
@@ -43,6 +45,7 @@ impl Machine {
             name: "guest".into(),
             kernel: artifacts.kernel.clone(),
             cpus: std::env::var("XV6_CPUS").ok().and_then(|n| n.parse().ok()).unwrap_or(2),
+            most_cpus: 1,
             memory: 512,
             drives: vec![
                 Drive::new(&artifacts.root, Writes::Forgotten),
@@ -66,6 +69,13 @@ impl Machine {
     #[must_use]
     pub fn cpus(mut self, cpus: u32) -> Self {
         self.cpus = cpus;
+        self
+    }
+
+    /// Leaves room for `most` CPUs in all.
+    #[must_use]
+    pub fn most_cpus(mut self, most: u32) -> Self {
+        self.most_cpus = most;
         self
     }
 
@@ -153,7 +163,7 @@ impl Machine {
         let devices = 1 + self.drives.len() + self.extra.iter().filter(|word| *word == "-device").count();
         let second = if devices > 8 { "on" } else { "off" };
         add("-M", format!("microvm,acpi=on,ioapic2={second},pit=off,pic=off,rtc=on"));
-        add("-smp", self.cpus.to_string());
+        add("-smp", format!("{},maxcpus={}", self.cpus, self.cpus.max(self.most_cpus)));
         add("-m", format!("{}M", self.memory));
         for (i, drive) in self.drives.iter().enumerate() {
             add("-drive", drive.option(i));
