@@ -74,7 +74,9 @@ impl Binary {
                 writable: false,
             };
             place(space, first..zeros, segment.prot, content)?;
-            let tail = zeros.min(end) - file_end;
+            // To the end of the page, not of the segment, as Linux does (`padzero` in fs/binfmt_elf.c): glibc's loader takes its first
+            // memory from there, and expects zeros.
+            let tail = if end > file_end { zeros - file_end } else { 0 };
             if tail > 0 && segment.prot.contains(Prot::WRITE) {
                 // A page that cannot be read is `EIO` here, where the fault below would have no page; one that was cut off since the headers
                 // were read has none.
