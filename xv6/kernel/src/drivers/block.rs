@@ -7,6 +7,7 @@
 use crate::error::{Errno, Result};
 use crate::mm::{PageCache, PageSource};
 use crate::sync::WaitQueue;
+use crate::task::iocount;
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -111,6 +112,12 @@ impl BlockDevice {
         if transfer.done.wait(|| transfer.outcome()) { Ok(()) } else { Err(Errno::EIO.during("disk request")) }
     }
 
+    /// Reads `bytes` bytes from `sector` on into `frames`; the running thread caused it.
+    fn fetch(&self, sector: u64, frames: &[Frame], bytes: usize) -> Result<()> {
+        iocount::fetched(bytes);
+        self.run(Self::requests(sector, frames, bytes, |sector, segments| Request::Read { sector, segments }))
+    }
+
     /// Splits `bytes` bytes of `frames`, which start at `sector`, into requests.
     fn requests(
         sector: u64,
@@ -146,7 +153,7 @@ impl BlockDevice {
         for (number, part) in buf.chunks_mut(REQUEST_FRAMES * frame::SIZE).enumerate() {
             let at = sector + (number * REQUEST_FRAMES * frame::SIZE / SECTOR) as u64;
             let frames = Self::bounce(part.len())?;
-            self.run(Self::requests(at, &frames, part.len(), |sector, segments| Request::Read { sector, segments }))?;
+            self.fetch(at, &frames, part.len())?;
             for (bytes, frame) in part.chunks_mut(frame::SIZE).zip(&frames) {
                 frame.read(0, bytes);
             }
@@ -172,7 +179,7 @@ impl BlockDevice {
     pub fn read_frames(&self, sector: u64, frames: &[Frame]) -> Result<()> {
         let bytes = frames.len() * frame::SIZE;
         self.check(sector, bytes)?;
-        self.run(Self::requests(sector, frames, bytes, |sector, segments| Request::Read { sector, segments }))
+        self.fetch(sector, frames, bytes)
     }
 
     /// Writes whole frames straight to the disk.
@@ -204,8 +211,7 @@ impl PageSource for BlockDevice {
             let from = bytes.saturating_sub(number * frame::SIZE).min(frame::SIZE);
             frame.fill(from, frame::SIZE - from, 0);
         }
-        let sector = at / SECTOR as u64;
-        self.run(Self::requests(sector, &frames[..used], bytes, |sector, segments| Request::Read { sector, segments }))
+        self.fetch(at / SECTOR as u64, &frames[..used], bytes)
     }
 
     fn write_pages(&self, first: u64, frames: &[Frame]) -> Result<()> {

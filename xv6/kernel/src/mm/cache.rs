@@ -14,6 +14,7 @@ use super::reclaim::{self, For};
 use super::rmap::Mappers;
 use crate::error::{Errno, Result};
 use crate::sync::{Mutex, Rank};
+use crate::task::iocount;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -295,6 +296,7 @@ impl PageCache {
             pages.dirty.len() == 1
         };
         DIRTY.add(1);
+        iocount::dirtied(PAGE);
         if first {
             dirty::list(self);
         }

@@ -4,7 +4,7 @@
 use super::writeback;
 use super::{PageCache, ReadBuf, WriteBuf, reclaim};
 use crate::error::{Errno, Result};
-use crate::task;
+use crate::task::{self, iocount};
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 use hal::frame::SIZE as PAGE;
@@ -200,8 +200,11 @@ impl PageCache {
             let Some(index) = self.index.lock().pages.range(range.clone()).next().map(|(&index, _)| index) else {
                 break;
             };
-            if let Some((_frame, dirty)) = self.take(index)
-                && (dirty || self.memory)
+            let Some((_frame, dirty)) = self.take(index) else { continue };
+            if dirty {
+                iocount::cancelled(PAGE);
+            }
+            if (dirty || self.memory)
                 && let Some(source) = &source
             {
                 source.unreserve(index, 1);

@@ -1,66 +1,93 @@
-//! [`IoCounts`]: what a thread has moved by read(2), write(2) and their kin, and what its process has (`/proc/PID/io`).
+//! [`IoCounts`]: what a thread has moved by read(2), write(2) and their kin, and what of its work went to disks and came from them; and what its
+//! process has (`/proc/PID/io`, proc_pid_io(5)).
 //!
 //! Only the thread itself counts, so plain loads and stores do: a locked instruction would cost each call.
 
-use super::Process;
+use super::{Process, with_current};
 use crate::error::{Errno, Result};
+use core::array;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes and calls, in and out, so far.
+/// What is counted, in the order of [`NAMES`].
+const KINDS: usize = 7;
+
+/// What each count is called in `/proc/PID/io`.
+pub const NAMES: [&str; KINDS] =
+    ["rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes", "cancelled_write_bytes"];
+
+/// Bytes that calls have read; next come those that they have written.
+const BYTES: usize = 0;
+/// Calls that read; next come those that write.
+const CALLS: usize = 2;
+/// Bytes asked of disks.
+const FETCHED: usize = 4;
+/// Bytes that became dirty, and so will be written to a disk.
+const DIRTIED: usize = 5;
+/// Dirty bytes, anybody's, that were dropped before they were written.
+const CANCELLED: usize = 6;
+
+/// Counts so far, in the order of [`NAMES`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct IoTotals {
-    /// Bytes read, and written.
-    pub bytes: [u64; 2],
-    /// Calls that read, and that write.
-    pub calls: [u64; 2],
-}
+pub struct IoTotals(pub [u64; KINDS]);
 
 impl IoTotals {
     /// The sum of both.
     pub fn plus(self, other: IoTotals) -> IoTotals {
-        let sum = |a: [u64; 2], b: [u64; 2]| [a[0].wrapping_add(b[0]), a[1].wrapping_add(b[1])];
-        IoTotals { bytes: sum(self.bytes, other.bytes), calls: sum(self.calls, other.calls) }
+        IoTotals(array::from_fn(|kind| self.0[kind].wrapping_add(other.0[kind])))
     }
 }
 
 /// One thread's counters.
 #[derive(Default)]
-pub struct IoCounts {
-    bytes: [AtomicU64; 2],
-    calls: [AtomicU64; 2],
-}
+pub struct IoCounts([AtomicU64; KINDS]);
 
 impl IoCounts {
     /// Counts a call that read, and passes its result on.
     pub fn read(&self, moved: Result<usize>) -> Result<usize> {
-        self.count(0, moved)
+        self.call(0, moved)
     }
 
     /// Counts a call that wrote, and passes its result on.
     pub fn wrote(&self, moved: Result<usize>) -> Result<usize> {
-        self.count(1, moved)
+        self.call(1, moved)
     }
 
-    fn count(&self, way: usize, moved: Result<usize>) -> Result<usize> {
-        let add = |counter: &AtomicU64, more: u64| {
-            counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
-        };
+    fn call(&self, way: usize, moved: Result<usize>) -> Result<usize> {
         match &moved {
             // A descriptor of the wrong mode: the call did not get so far.
             Err(error) if error.errno == Errno::EBADF => {}
-            _ => add(&self.calls[way], 1),
+            _ => self.add(CALLS + way, 1),
         }
         if let Ok(bytes) = &moved {
-            add(&self.bytes[way], *bytes as u64);
+            self.add(BYTES + way, *bytes);
         }
         moved
     }
 
+    fn add(&self, kind: usize, more: usize) {
+        let counter = &self.0[kind];
+        counter.store(counter.load(Ordering::Relaxed).wrapping_add(more as u64), Ordering::Relaxed);
+    }
+
     /// What was counted so far.
     pub fn totals(&self) -> IoTotals {
-        let both = |counters: &[AtomicU64; 2]| [0, 1].map(|way: usize| counters[way].load(Ordering::Relaxed));
-        IoTotals { bytes: both(&self.bytes), calls: both(&self.calls) }
+        IoTotals(array::from_fn(|kind| self.0[kind].load(Ordering::Relaxed)))
     }
+}
+
+/// The running thread, if any, has asked a disk for `bytes`.
+pub fn fetched(bytes: usize) {
+    with_current(|task| task.io.add(FETCHED, bytes));
+}
+
+/// The running thread, if any, has made `bytes` of a file on a disk dirty that were clean.
+pub fn dirtied(bytes: usize) {
+    with_current(|task| task.io.add(DIRTIED, bytes));
+}
+
+/// The running thread, if any, has dropped `bytes` that were dirty: they will not be written.
+pub fn cancelled(bytes: usize) {
+    with_current(|task| task.io.add(CANCELLED, bytes));
 }
 
 impl Process {

@@ -5,10 +5,11 @@ use super::namespaces::NAMESPACES;
 use super::{Row, View, idmap, limits, memory, mounts, smaps, stat, status};
 use crate::error::{Errno, Result};
 use crate::fs::text::number;
-use crate::task::iocount::IoTotals;
+use crate::task::iocount::NAMES;
 use crate::task::{self, Cap};
 use crate::vfs::Path;
 use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -85,11 +86,11 @@ fn root(view: &View) -> Result<Path> {
     Ok(view.thread()?.try_fs().ok_or(Errno::ENOENT)?.root())
 }
 
-/// What it has read and written. What of it went to a disk is not known by process: caches come between (`io.stat` counts that by cgroup).
+/// What it has read and written, and what of it went to disks and came from them.
 fn io(view: &View) -> Result<Vec<u8>> {
-    let IoTotals { bytes: [read, written], calls: [reads, writes] } = view.process()?.io();
-    let text = format!("rchar: {read}\nwchar: {written}\nsyscr: {reads}\nsyscw: {writes}\n");
-    Ok((text + "read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n").into_bytes())
+    let counts = view.process()?.io().0;
+    let lines = NAMES.iter().zip(counts).map(|(name, count)| format!("{name}: {count}\n"));
+    Ok(lines.collect::<String>().into_bytes())
 }
 
 fn oom_score_adj(view: &View) -> Result<Vec<u8>> {

@@ -1,12 +1,14 @@
 //! `/proc/PID/{mem,smaps,smaps_rollup,io}`: what debuggers and tools of memory read, and who may.
 
-use libc::{MAP_ANONYMOUS, MAP_PRIVATE, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY, PROT_NONE, PROT_READ, PROT_WRITE};
+use libc::{
+    MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, O_CREAT, O_RDONLY, O_RDWR, O_WRONLY, PROT_NONE, PROT_READ, PROT_WRITE,
+};
 
 use user::raw::expendable::{load, store};
 
 use crate::child::{Gate, end, sleeper, spawn, state, until};
 use crate::runner::{Area, plain};
-use crate::sys::{CWD, Fd, lines, must, open, pread, read, sys, text, write};
+use crate::sys::{Answer, CWD, Fd, close, lines, must, open, pread, read, sys, text, unlink, write};
 
 pub const AREA: Area = Area {
     name: "proc",
@@ -84,6 +86,35 @@ pub const AREA: Area = Area {
             t.put([change(0) - before.1, change(1), change(2), change(3)]);
             t.put(after.2);
         }),
+        plain("io_with_a_disk", |t| {
+            let fd = must(open(c"f", O_CREAT | O_RDWR));
+            // Page by page, the last first: Linux joins what comes at once.
+            let fill = |fd: Fd| {
+                (0..4).rev().try_for_each(|page| sys!(SYS_pwrite64, fd, &[1u8; 4096], 4096, page * 4096).map(drop))
+            };
+            t.put(disk_bytes(|| fill(fd)));
+            t.is("again", disk_bytes(|| fill(fd)));
+            t.is("cut", disk_bytes(|| sys!(SYS_ftruncate, fd, 5000)));
+            t.is("synced", disk_bytes(|| sys!(SYS_fsync, fd)));
+            let page = must(sys!(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 4096));
+            t.is(
+                "stored",
+                disk_bytes(|| {
+                    store(page, 1);
+                    Ok(())
+                }),
+            );
+            t.is(
+                "removed",
+                disk_bytes(|| {
+                    must(sys!(SYS_munmap, page, 4096));
+                    must(unlink(c"f"));
+                    close(fd)
+                }),
+            );
+            let memory = Fd(must(sys!(SYS_memfd_create, c"m", 0)) as i32);
+            t.is("memory", disk_bytes(|| fill(memory)));
+        }),
     ],
 };
 
@@ -115,6 +146,20 @@ fn sizes(process: &str, start: usize) -> Vec<String> {
     let lines = area(process, start);
     let value = |name: &str| lines.iter().find_map(|line| kilobytes(line, name));
     names.map(|name| format!("{name}-{}", value(name).map_or("none".to_owned(), |value| value.to_string()))).to_vec()
+}
+
+/// By how much `act` changes the rest of `io`: read_bytes, write_bytes, cancelled_write_bytes.
+fn disk_bytes<T>(act: impl FnOnce() -> Answer<T>) -> [u64; 3] {
+    let values = || {
+        lines("/proc/self/io")
+            .iter()
+            .map(|line| line.split_once(": ").and_then(|(_, value)| value.parse().ok()).unwrap_or(0))
+            .collect::<Vec<u64>>()
+    };
+    let before = values();
+    must(act());
+    let after = values();
+    [4, 5, 6].map(|at| after[at].wrapping_sub(before[at]))
 }
 
 /// The first four of `io` (rchar, wchar, syscr, syscw), the length of its text, and its names.
