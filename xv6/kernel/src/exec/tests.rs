@@ -127,6 +127,18 @@ fn the_whole_program_is_loaded_where_it_says() {
 }
 
 #[test]
+fn the_last_page_of_data_is_clear_to_its_end() {
+    // The data segment's header: 256 bytes in the file, 512 in memory, and what follows in the file's page is no zeros.
+    let (mut bytes, at) = (whole(2), 64 + 3 * 56);
+    bytes[at + 32..][..8].copy_from_slice(&0x100u64.to_le_bytes());
+    bytes[at + 40..][..8].copy_from_slice(&0x200u64.to_le_bytes());
+    let loaded = load(bytes).expect("a good program");
+    let mut page = [0; PAGE];
+    assert_eq!(loaded.space.read_remote(0x40_2000, &mut page), Ok(PAGE));
+    assert!(page[..0x110].iter().all(|byte| *byte == 0x90) && page[0x110..].iter().all(|byte| *byte == 0));
+}
+
+#[test]
 fn a_program_cut_anywhere_in_its_headers_is_refused() {
     for kind in [2, 3] {
         for len in 0..64 + HEADERS * 56 {
