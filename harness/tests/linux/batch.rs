@@ -45,7 +45,7 @@ fn same(host: &str, contained: &str) {
 
 #[test]
 fn the_shells_and_their_tools_print_what_they_print_on_linux() {
-    let [busybox, bash] = folders();
+    let [busybox, bash, debian] = folders();
     let mut guest = boot(&machine("linux-batch"));
     let script = "/bin/same.sh";
     let here = host(busybox, &["busybox", "sh", &busybox.join("bin/same.sh").display().to_string()]);
@@ -54,20 +54,22 @@ fn the_shells_and_their_tools_print_what_they_print_on_linux() {
     let here = host(bash, &["bash", &bash.join("bin/same.bash").display().to_string()]);
     assert!(here.matches("\n-- ").count() > 15, "the control ran:\n{here}");
     same(&here, &contained(&mut guest, "bash", &["bash", "/bin/same.bash"]));
+    let here = host(debian, &["bash", &debian.join("bin/same.debian").display().to_string()]);
+    assert!(here.matches("\n-- ").count() > 15, "the control ran:\n{here}");
+    same(&here, &contained(&mut guest, "debian", &["bash", "/bin/same.debian"]));
 }
 
 #[test]
 fn a_c_program_finds_what_it_finds_on_linux() {
-    let [_, bash] = folders();
-    let here = host(bash, &["hello", "from", "musl"]);
-    assert!(here.ends_with("slept: enough\n"), "the control ran:\n{here}");
-    let mut guest = boot(&machine("linux-musl").cpus(4));
-    let output = guest.run("conductor run -w /tmp bash hello from musl").expect("the guest answers");
-    assert_eq!((output.status, output.text), (5, here));
-    let program = "for i in 1 2 3 4 5 6 7 8 9 10; do hello > /tmp/out || [ $? = 5 ] || cat /tmp/out; done";
-    assert_eq!(
-        guest.ok(&format!("conductor run bash bash -c '{program}'")).expect("the guest answers"),
-        "",
-        "again and again"
-    );
+    let [_, musl, glibc] = folders();
+    let mut guest = boot(&machine("linux-c").cpus(4));
+    for (image, root) in [("bash", musl), ("debian", glibc)] {
+        let here = host(root, &["hello", "from", "C"]);
+        assert!(here.ends_with("slept: enough\n"), "the control ran:\n{here}");
+        let output = guest.run(&format!("conductor run -w /tmp {image} hello from C")).expect("the guest answers");
+        assert_eq!((output.status, output.text), (5, here), "in {image}");
+        let program = "for i in 1 2 3 4 5 6 7 8 9 10; do hello > /tmp/out || [ $? = 5 ] || cat /tmp/out; done";
+        let again = guest.ok(&format!("conductor run {image} bash -c '{program}'")).expect("the guest answers");
+        assert_eq!(again, "", "again and again in {image}");
+    }
 }
