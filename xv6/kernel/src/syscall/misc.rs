@@ -10,6 +10,7 @@ use crate::task::signal::{self, Signal};
 use crate::task::{Cap, Process, Task, sched};
 use crate::{power, time};
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 
 /// The calls of this file.
 pub const ROWS: &[Row] = &[
@@ -110,12 +111,18 @@ fn sysinfo(call: &mut Call<'_>) -> Result<usize> {
     Ok(0)
 }
 
-/// personality(2): the one there is, `PER_LINUX`, is 0; `0xffffffff` asks.
+/// personality(2)'s flag that places nothing at random, which is so here anyway: debuggers set it, and look whether it is set.
+const ADDR_NO_RANDOMIZE: u32 = 0x4_0000;
+
+/// personality(2): the one there is, `PER_LINUX`, is 0, with [`ADDR_NO_RANDOMIZE`] or without; `0xffffffff` asks.
 fn personality(call: &mut Call<'_>) -> Result<usize> {
-    match call.args[0] as u32 {
-        0 | u32::MAX => Ok(0),
-        _ => Err(Errno::EINVAL.into()),
-    }
+    let personality = &call.task.process.personality;
+    let before = match call.args[0] as u32 {
+        u32::MAX => personality.load(Ordering::Relaxed),
+        new if new & !ADDR_NO_RANDOMIZE == 0 => personality.swap(new, Ordering::Relaxed),
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    Ok(before as usize)
 }
 
 const RANDOM_NONBLOCK: usize = 1;

@@ -261,6 +261,7 @@ fn new_process(task: &Arc<Task>, pid: &Arc<Pid>, flags: CloneFlags, args: &Clone
     *child.exe.lock() = parent.exe();
     child.dumpable.store(parent.dumpable.load(Ordering::Relaxed), Ordering::Relaxed);
     child.set_oom_score_adj(parent.oom_score_adj());
+    child.personality.store(parent.personality.load(Ordering::Relaxed), Ordering::Relaxed);
     let below = parent.has_subreaper.load(Ordering::Relaxed) || parent.subreaper.load(Ordering::Relaxed);
     child.has_subreaper.store(below, Ordering::Relaxed);
     child

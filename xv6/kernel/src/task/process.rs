@@ -122,6 +122,8 @@ pub struct Process {
     pub(super) dumpable: AtomicU8,
     /// Who goes first when memory runs out (`/proc/PID/oom_score_adj`), -1000 (never) to 1000.
     pub(super) oom_score_adj: AtomicI16,
+    /// What personality(2) set.
+    pub personality: AtomicU32,
     /// `PR_SET_PDEATHSIG`.
     pub(super) parent_death_signal: AtomicU8,
     /// Threads that called execve(2) and wait to be alone wait here; so do those who wait for stops to end.
@@ -172,6 +174,7 @@ impl Process {
             executed: AtomicBool::new(false),
             dumpable: AtomicU8::new(1),
             oom_score_adj: AtomicI16::new(0),
+            personality: AtomicU32::new(0),
             parent_death_signal: AtomicU8::new(0),
             threads_gone: WaitQueue::new(),
             child_changed: WaitQueue::new(),

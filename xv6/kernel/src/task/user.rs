@@ -21,7 +21,6 @@ use core::sync::atomic::Ordering;
 use hal::user::{Event, UserContext};
 
 /// `si_code` of `SIGTRAP`, `SIGFPE`, `SIGILL` and `SIGBUS` faults (sigaction(2)).
-const TRAP_BRKPT: i32 = 1;
 const TRAP_TRACE: i32 = 2;
 const FPE_INTDIV: i32 = 1;
 const FPE_FLTINV: i32 = 7;
@@ -129,7 +128,8 @@ fn fault(task: &Arc<Task>, user: &mut UserContext, event: Event) {
             let (signal, code, addr) = match vector {
                 0 => (Signal::FPE, FPE_INTDIV, rip),
                 1 => (Signal::TRAP, TRAP_TRACE, rip),
-                3 => (Signal::TRAP, TRAP_BRKPT, 0),
+                // By this code debuggers on x86 know their breakpoint (Linux's `do_int3`); `TRAP_BRKPT` is for other machines.
+                3 => (Signal::TRAP, signal::SI_KERNEL, 0),
                 6 => (Signal::ILL, ILL_ILLOPN, rip),
                 16 | 19 => (Signal::FPE, FPE_FLTINV, rip),
                 17 => (Signal::BUS, BUS_ADRALN, 0),

@@ -8,7 +8,7 @@ use libc::{
 };
 use user::raw::expendable::{catch, take_caught};
 
-use crate::child::{end, end_of, needs_foreign_init, part, signal_name, sleeper};
+use crate::child::{end, end_of, needs_foreign_init, part, reap, signal_name, sleeper, spawn};
 use crate::line::Hex;
 use crate::runner::{Area, admin, plain, root};
 use crate::sys::{Answer, Errno, content, file, getpid, must, open, sys};
@@ -343,6 +343,12 @@ pub const AREA: Area = Area {
             ])
         }),
         plain("personality", |t| t.put([sys!(SYS_personality, 0xffff_ffffu32), sys!(SYS_personality, 0)])),
+        plain("personality_of_the_debugged", |t| {
+            let (fixed, asked) = (0x4_0000, 0xffff_ffffu32);
+            t.put([sys!(SYS_personality, fixed), sys!(SYS_personality, asked)]);
+            t.put(reap(spawn(|| (must(sys!(SYS_personality, asked)) >> 16) as i32)));
+            t.put([sys!(SYS_personality, 0), sys!(SYS_personality, asked)]);
+        }),
         plain("ids_of_a_child_of_init", |t| t.put([getpid() > 1, sys!(SYS_getppid).is_ok_and(|pid| pid > 0)])),
     ],
 };

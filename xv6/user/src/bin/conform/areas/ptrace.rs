@@ -4,8 +4,8 @@ use libc::{
     PTRACE_CONT, PTRACE_DETACH, PTRACE_EVENT_CLONE, PTRACE_EVENT_EXEC, PTRACE_EVENT_EXIT, PTRACE_EVENT_FORK,
     PTRACE_EVENT_STOP, PTRACE_GETEVENTMSG, PTRACE_GETREGS, PTRACE_GETSIGINFO, PTRACE_INTERRUPT, PTRACE_O_EXITKILL,
     PTRACE_O_TRACECLONE, PTRACE_O_TRACEEXEC, PTRACE_O_TRACEEXIT, PTRACE_O_TRACEFORK, PTRACE_O_TRACESYSGOOD,
-    PTRACE_PEEKTEXT, PTRACE_PEEKUSER, PTRACE_POKEUSER, PTRACE_SEIZE, PTRACE_SETOPTIONS, PTRACE_SETREGS,
-    PTRACE_SINGLESTEP, PTRACE_SYSCALL, PTRACE_TRACEME, SIGCHLD, SIGKILL, SIGSTOP,
+    PTRACE_PEEKTEXT, PTRACE_PEEKUSER, PTRACE_POKETEXT, PTRACE_POKEUSER, PTRACE_SEIZE, PTRACE_SETOPTIONS,
+    PTRACE_SETREGS, PTRACE_SINGLESTEP, PTRACE_SYSCALL, PTRACE_TRACEME, SIGCHLD, SIGKILL, SIGSTOP,
 };
 
 use crate::child::{Ended, Gate, end, end_of, exit, part, reap, signal_name, spawn, state, until};
@@ -26,6 +26,8 @@ const FS_BASE: usize = 21;
 const TRAP_FLAG: u64 = 0x100;
 /// A `syscall` instruction.
 const SYSCALL: u64 = 0x050f;
+/// An `int3` instruction.
+const INT3: u64 = 0xcc;
 /// wait4(2): children of every kind.
 const WALL: i32 = 0x4000_0000;
 
@@ -66,6 +68,23 @@ pub const AREA: Area = Area {
                 must(reap_stop(child));
             }
             must(ptrace(PTRACE_CONT, child, 0, 0));
+            t.put(reap(child));
+        }),
+        plain("breakpoint", |t| {
+            let child = traced(|| 4);
+            let here = registers(child)[RIP];
+            let word = peek(child, here);
+            t.put(ptrace(PTRACE_POKETEXT, child, here as usize, (word & !0xff | INT3) as usize));
+            go(child);
+            t.put(stop(child));
+            let mut info = [0i32; 32];
+            must(sys!(SYS_ptrace, PTRACE_GETSIGINFO, child, 0, &mut info));
+            let mut now = registers(child);
+            t.put((info[2], now[RIP].wrapping_sub(here)));
+            must(ptrace(PTRACE_POKETEXT, child, here as usize, word as usize));
+            now[RIP] = here;
+            must(set_registers(child, &now));
+            go(child);
             t.put(reap(child));
         }),
         plain("registers", |t| {
