@@ -7,14 +7,12 @@
 //! Locks: a namespace guards its own small state with a spin lock (`Rank::Namespace`); a proxy is immutable and shared.
 
 mod change;
-mod file;
 pub mod pid;
 mod proxy;
 mod simple;
 mod user;
 
 pub use change::{enter_new_user, in_user, may_enter};
-pub use file::NsFile;
 pub use pid::PidNamespace;
 pub use proxy::{CloneNs, NsProxy, NsRef};
 pub use simple::{CgroupNamespace, IpcNamespace, NetNamespace, UtsNamespace};

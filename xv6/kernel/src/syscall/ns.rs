@@ -2,8 +2,9 @@
 
 use super::{Call, Row};
 use crate::error::{Errno, Result};
+use crate::fs::nsfs::NsFile;
 use crate::mm::user as memory;
-use crate::ns::{self, CloneNs, NsFile, NsRef};
+use crate::ns::{self, CloneNs, NsRef};
 use crate::task::clone::CloneFlags;
 use crate::task::pidfd::PidFd;
 use crate::task::{Cap, Cred, Task};

@@ -1,10 +1,16 @@
 //! Namespaces as files: what `/proc/PID/ns/X` leads to. A file here can be opened (for setns(2)) and bind-mounted, and
 //! keeps its namespace alive.
 //!
+//! [`NsFile`] is one that is open.
+//!
 //! All lie on one internal mount that no namespace contains, as with `vfs::anon`. No locks.
 
+mod file;
+
+pub use file::NsFile;
+
 use crate::error::Result;
-use crate::ns::{NsFile, NsRef};
+use crate::ns::NsRef;
 use crate::vfs::census::{self, Counted};
 use crate::vfs::file::{FileOps, OpenFlags};
 use crate::vfs::inode::{Attr, FileSystem, Inode, InodeRef, Kind, StatFs, Time};
