@@ -1,7 +1,7 @@
 //! drive: one disk of a machine as data: its image file, what becomes of the guest's writes, and what a test adds to it.
 //!
 //! A test may have every write logged ([`Drive::logged`], read back by `writelog`), or have the disk fail ([`Drive::fault`]):
-//! QEMU's `blklogwrites` and `blkdebug` drivers do it. [`Drive::option`] is the value of `-drive`.
+//! QEMU's `blklogwrites` and `blkdebug` drivers do it. It may be slow ([`Drive::slowed`]): QEMU's I/O throttling does that. [`Drive::option`] is the value of `-drive`.
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,8 @@ pub struct Drive {
     pub log: Option<PathBuf>,
     /// Where the disk fails.
     pub faults: Vec<Fault>,
+    /// The most that is read in a second, in bytes, if there is a limit.
+    pub rate: Option<u32>,
 }
 
 /// What becomes of the guest's writes to a drive.
@@ -43,7 +45,7 @@ pub enum Fault {
 impl Drive {
     /// A drive without faults or log.
     pub fn new(file: impl Into<PathBuf>, writes: Writes) -> Self {
-        Self { file: file.into(), writes, log: None, faults: Vec::new() }
+        Self { file: file.into(), writes, log: None, faults: Vec::new(), rate: None }
     }
 
     /// Logs every write and flush to `log`, in the order in which they were done. The writes must be [`Writes::Kept`].
@@ -60,6 +62,13 @@ impl Drive {
         self
     }
 
+    /// Lets no more than `rate` bytes be read in a second.
+    #[must_use]
+    pub fn slowed(mut self, rate: u32) -> Self {
+        self.rate = Some(rate);
+        self
+    }
+
     /// The value of QEMU's `-drive` for the disk with this number. Writes that are forgotten go to the descriptor set of the
     /// same number, which holds an [`crate::overlay`].
     pub fn option(&self, number: usize) -> String {
@@ -70,7 +79,8 @@ impl Drive {
             }
             Writes::Kept => ("format=raw".to_string(), "file"),
         };
-        format!("if=none,id=disk{number},{image},{}", self.storage(file))
+        let rate = self.rate.map_or(String::new(), |rate| format!(",throttling.bps-read={rate}"));
+        format!("if=none,id=disk{number},{image},{}{rate}", self.storage(file))
     }
 
     /// The options of the image file, each after `at`.

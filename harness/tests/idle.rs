@@ -1,4 +1,4 @@
-//! An idle guest costs the host next to nothing.
+//! An idle guest costs the host next to nothing, and says how busy it is.
 
 use harness::fixture::{boot, machine};
 use std::time::Duration;
@@ -34,4 +34,20 @@ fn the_load_average_is_nothing_at_rest_and_rises_with_work() {
     let until_it_rises = "while [ $(cut -d' ' -f1 /proc/loadavg) = 0.00 ]; do sleep 0.2; done";
     let risen = first(&format!("probe spin & {until_it_rises}; kill $!; wait $!"));
     assert!((0.07..0.4).contains(&risen), "one thread and those that look, for one look or two: {risen}");
+}
+
+#[test]
+fn who_waits_for_a_disk_counts_in_the_load_average() {
+    let mut machine = machine("load of a disk");
+    // What is read ahead at once is 256 KiB: a second.
+    machine.drives[1] = machine.drives[1].clone().slowed(256 << 10);
+    let mut guest = boot(&machine);
+    let waits =
+        "until grep -q ') D ' /proc/$!/stat && grep -q 'State:.D (disk sleep)' /proc/$!/status; do sleep 0.1; done";
+    let counted = "until grep -q 'procs_blocked 1' /proc/stat; do sleep 0.1; done";
+    // Nobody else does anything while the next look comes, or two.
+    let load = "sleep 5.5; cut -d' ' -f1 /proc/loadavg; kill $!; wait $!; true";
+    let text = guest.ok(&format!("cat /dev/vdb > /dev/null & {waits}; {counted}; {load}")).expect("it ends");
+    let load = text.lines().last().and_then(|load| load.parse::<f64>().ok()).unwrap_or_else(|| panic!("{text:?}"));
+    assert!((0.07..0.25).contains(&load), "one thread, for one look or two, and those that looked for it: {load}");
 }

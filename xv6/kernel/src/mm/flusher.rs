@@ -52,7 +52,7 @@ pub(super) fn hurry() {
 /// Runs forever, as a kernel thread.
 pub fn run() {
     loop {
-        QUEUE.wait(|| (WORK.load(Ordering::Acquire) || HURRY.load(Ordering::Acquire)).then_some(()));
+        QUEUE.rest(|| (WORK.load(Ordering::Acquire) || HURRY.load(Ordering::Acquire)).then_some(()));
         WORK.store(false, Ordering::Release);
         reaper::reap();
         if !dirty::is_empty() || MORE.load(Ordering::Acquire) {

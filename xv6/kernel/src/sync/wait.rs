@@ -69,6 +69,17 @@ fn fit(waiters: &mut Vec<Arc<Waiter>>) {
     }
 }
 
+/// How a thread sleeps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    /// Until what it waits for comes, which is soon: it has something to do.
+    Waits,
+    /// The same, but a signal ends it, too.
+    HearsSignals,
+    /// It has nothing to do.
+    Rests,
+}
+
 /// Threads waiting for something to happen.
 pub struct WaitQueue {
     waiters: SpinLock<Vec<Arc<Waiter>>>,
@@ -141,7 +152,7 @@ impl WaitQueue {
         }
     }
 
-    /// Sleeps until `cond` gives a value. Not interrupted by signals: for short waits that surely end.
+    /// Sleeps until `cond` gives a value. Not interrupted by signals: for short waits that surely end. State `D`: the load averages count it.
     pub fn wait<R>(&self, mut cond: impl FnMut() -> Option<R>) -> R {
         // The host's tests run side by side in threads that the kernel does not know and cannot put to sleep: they look again.
         #[cfg(test)]
@@ -151,7 +162,16 @@ impl WaitQueue {
             }
             std::thread::yield_now();
         }
-        match self.wait_inner(false, None, &mut cond) {
+        self.wait_for_ever(Sort::Waits, &mut cond)
+    }
+
+    /// [`WaitQueue::wait`] for a kernel thread that has nothing to do, however long: state `S`.
+    pub fn rest<R>(&self, mut cond: impl FnMut() -> Option<R>) -> R {
+        self.wait_for_ever(Sort::Rests, &mut cond)
+    }
+
+    fn wait_for_ever<R>(&self, sort: Sort, cond: &mut dyn FnMut() -> Option<R>) -> R {
+        match self.wait_inner(sort, None, cond) {
             Ok(value) => value,
             Err(_) => unreachable!("an uninterruptible wait without a deadline ends by its condition only"),
         }
@@ -160,20 +180,15 @@ impl WaitQueue {
     /// Sleeps until `cond` gives a value; `ERESTARTSYS` when a signal must be handled first, `ETIMEDOUT` when the
     /// monotonic clock (ns) passes `deadline`. The condition is looked at once more before either error.
     pub fn wait_interruptible<R>(&self, deadline: Option<u64>, mut cond: impl FnMut() -> Option<R>) -> Result<R> {
-        self.wait_inner(true, deadline, &mut cond)
+        self.wait_inner(Sort::HearsSignals, deadline, &mut cond)
     }
 
-    /// Sleeps until `cond` gives a value or the monotonic clock (ns) passes `deadline`. Not interrupted by signals.
+    /// [`WaitQueue::rest`], or until the monotonic clock (ns) passes `deadline`.
     pub fn wait_until<R>(&self, deadline: u64, mut cond: impl FnMut() -> Option<R>) -> Option<R> {
-        self.wait_inner(false, Some(deadline), &mut cond).ok()
+        self.wait_inner(Sort::Rests, Some(deadline), &mut cond).ok()
     }
 
-    fn wait_inner<R>(
-        &self,
-        interruptible: bool,
-        deadline: Option<u64>,
-        cond: &mut dyn FnMut() -> Option<R>,
-    ) -> Result<R> {
+    fn wait_inner<R>(&self, sort: Sort, deadline: Option<u64>, cond: &mut dyn FnMut() -> Option<R>) -> Result<R> {
         if let Some(value) = cond() {
             return Ok(value);
         }
@@ -183,7 +198,9 @@ impl WaitQueue {
             // From here on a wake-up is remembered, so looking now and sleeping after loses none.
             let verdict = match cond() {
                 Some(value) => Some(Ok(value)),
-                None if interruptible && task::signal_pending_current() => Some(Err(Errno::ERESTARTSYS.into())),
+                None if sort == Sort::HearsSignals && task::signal_pending_current() => {
+                    Some(Err(Errno::ERESTARTSYS.into()))
+                }
                 None if deadline.is_some_and(|deadline| hal::time::now_ns() >= deadline) => {
                     Some(Err(Errno::ETIMEDOUT.into()))
                 }
@@ -198,7 +215,7 @@ impl WaitQueue {
             }
             // The look may have slept itself, on a lock, and so have used up the unparking of a wake-up that took this entry out.
             if !waiter.is_woken() {
-                sched::park(interruptible, deadline);
+                sched::park(sort != Sort::Waits, deadline);
             }
             if waiter.is_woken() {
                 waiter.rearm();

@@ -92,7 +92,7 @@ impl CharDevice for Console {
 pub fn listen() {
     let mut keys = [0; 256];
     loop {
-        let count = KEYS.wait(|| {
+        let count = KEYS.rest(|| {
             let count = read(&mut keys);
             (count > 0).then_some(count)
         });

@@ -72,7 +72,7 @@ pub fn stat(_: &View) -> Result<Vec<u8>> {
     let boot = (time::realtime_ns() - now) / SECOND;
     text +=
         &format!("intr 0\nctxt {}\nbtime {boot}\nprocesses {}\n", sched::switches(), PidNamespace::initial().last());
-    text += &format!("procs_running {}\nprocs_blocked 0\n", sched::runnable().max(1));
+    text += &format!("procs_running {}\nprocs_blocked {}\n", sched::runnable().max(1), sched::blocked());
     Ok(text.into_bytes())
 }
 
@@ -87,7 +87,7 @@ pub fn uptime(_: &View) -> Result<Vec<u8>> {
 pub fn loadavg(view: &View) -> Result<Vec<u8>> {
     let threads: usize = task::all_in(view.ns()).iter().map(|process| process.thread_count()).sum();
     // Whoever asks runs only to ask.
-    sched::load::look(hal::time::now_ns(), || sched::runnable().saturating_sub(1));
+    sched::load::look(hal::time::now_ns(), || sched::active().saturating_sub(1));
     let mut text = String::new();
     for average in sched::load::averages() {
         let hundredths = average * 100 / sched::load::ONE;

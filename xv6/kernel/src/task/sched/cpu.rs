@@ -86,6 +86,19 @@ pub fn runnable() -> usize {
     (0..hal::cpu::MAX).map(|cpu| of(CPUS.of(cpu))).sum()
 }
 
+/// Threads that sleep as no signal ends it.
+pub(super) static BLOCKED: Tally = Tally::new();
+
+/// Threads that sleep as no signal ends it: for a disk, for who has a lock, for a child of vfork(2).
+pub fn blocked() -> usize {
+    BLOCKED.get()
+}
+
+/// What the load averages count.
+pub fn active() -> usize {
+    runnable() + blocked()
+}
+
 /// The running thread; `None` on an idle or booting CPU.
 pub fn current() -> Option<Arc<Task>> {
     CPUS.with(|cpu| cpu.current.lock().clone())

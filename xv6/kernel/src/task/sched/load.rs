@@ -1,12 +1,12 @@
-//! Load averages (getloadavg(3), proc_loadavg(5)): how many threads ran or waited for a CPU, over the last 1, 5 and 15 minutes, old
-//! looks counting ever less.
+//! Load averages (getloadavg(3), proc_loadavg(5)): how many threads ran, waited for a CPU, or slept as no signal ends it, for a disk most of all,
+//! over the last 1, 5 and 15 minutes, old looks counting ever less.
 //!
 //! Linux looks every five seconds. Here nothing ticks, so whoever comes by after such a [`PERIOD`] looks, for all that have gone by since the last
-//! look: a switch between threads, with what was there before it, and a reader. Threads that wait for a disk do not count.
+//! look: who is about to change how many there are, and a reader.
 //!
 //! Locks: `AVERAGES` (`Rank::Leaf`).
 
-use hal::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 use hal::sync::{Rank, SpinLock};
 
 /// The time between two looks, in ns.
@@ -21,12 +21,12 @@ const KEPT: [u64; 3] = [1884, 2014, 2037];
 /// So many looks at the same number later, all averages are that number.
 const SETTLED: u64 = 4000;
 
-/// When the next look is due.
+/// When the next look is due. Most read it without the lock of the averages, under which it changes.
 static DUE: AtomicU64 = AtomicU64::new(PERIOD);
 
 static AVERAGES: SpinLock<[u64; 3]> = SpinLock::new(Rank::Leaf, "load averages", [0; 3]);
 
-/// Looks, if it is time to: `active` counts the threads that run or wait for a CPU.
+/// Looks, if it is time to: `active` counts the threads that count.
 #[inline]
 pub fn look(now: u64, active: impl FnOnce() -> usize) {
     if now >= DUE.load(Ordering::Relaxed) {

@@ -17,7 +17,7 @@ mod start;
 
 #[cfg(loom)]
 pub use cpu::forget;
-pub use cpu::{current, current_weak, describe, idle_ns, online, runnable, switches, with_current};
+pub use cpu::{active, blocked, current, current_weak, describe, idle_ns, online, runnable, switches, with_current};
 pub use entity::Entity;
 pub(super) use start::{Start, new_context};
 pub use start::{spawn_kernel, start_cpu};
@@ -26,7 +26,7 @@ use super::thread::WORK_RESCHEDULE;
 use super::{Task, cputimer};
 use crate::time::timer::{self, Timer};
 use alloc::sync::Arc;
-use cpu::{CPUS, Cpu};
+use cpu::{BLOCKED, CPUS, Cpu};
 use entity::Phase;
 use hal::sync::atomic::{Ordering, fence};
 
@@ -44,8 +44,10 @@ pub fn park(interruptible: bool, deadline: Option<u64>) {
     let task = current().expect("only a thread sleeps");
     debug_assert_eq!(hal::sync::held(), 0, "sleeping under a spin lock");
     let timer = deadline.map(|deadline| Timer::wake(deadline, task.clone()));
+    let now = hal::time::now_ns();
+    load::look(now, active);
     // Before anybody can wake it: a wake-up places it by what it has had.
-    task.entity.charge(hal::time::now_ns());
+    task.entity.charge(now);
     let sleeps = {
         let mut sleep = task.entity.sleep.lock();
         if sleep.token {
@@ -54,6 +56,9 @@ pub fn park(interruptible: bool, deadline: Option<u64>) {
         } else {
             sleep.phase = Phase::Parked;
             sleep.interruptible = interruptible;
+            if !interruptible {
+                BLOCKED.add(1);
+            }
             task.entity.count_runnable(false);
             true
         }
@@ -88,9 +93,14 @@ fn unpark_in_phase(task: &Arc<Task>) -> Phase {
     let phase = sleep.phase;
     match phase {
         Phase::Parked => {
+            let now = hal::time::now_ns();
+            load::look(now, active);
             sleep.phase = Phase::Ready;
+            if !sleep.interruptible {
+                BLOCKED.sub(1);
+            }
             task.entity.count_runnable(true);
-            enqueue(task);
+            enqueue(task, now);
         }
         Phase::Running | Phase::Ready => sleep.token = true,
         Phase::Dead => {}
@@ -119,8 +129,7 @@ fn choose(task: &Task) -> usize {
 }
 
 /// Puts a ready thread in a queue. The caller holds the thread's `sleep` lock.
-fn enqueue(task: &Arc<Task>) {
-    let now = hal::time::now_ns();
+fn enqueue(task: &Arc<Task>, now: u64) {
     let target = choose(task);
     let here = hal::cpu::id();
     let cpu = CPUS.of(target);
@@ -258,6 +267,7 @@ pub fn breathe() {
 
 /// Ends the running thread: its stack must own nothing any more.
 fn exit_current() -> ! {
+    load::look(hal::time::now_ns(), active);
     with_current_arc(|task| {
         let mut sleep = task.entity.sleep.lock();
         sleep.phase = Phase::Dead;
@@ -296,7 +306,7 @@ fn pick() -> Option<Arc<Task>> {
         // Its affinity changed while it waited here, by this queue's clock.
         task.entity.last_cpu.store(here, Ordering::Relaxed);
         let _sleep = task.entity.sleep.lock();
-        enqueue(&task);
+        enqueue(&task, hal::time::now_ns());
     };
     task.entity.sleep.lock().phase = Phase::Running;
     Some(task)
@@ -328,7 +338,6 @@ fn switch_to(next: Option<Arc<Task>>) {
     let here = hal::cpu::id();
     let cpu = CPUS.of(here);
     let now = hal::time::now_ns();
-    load::look(now, runnable);
     cpu::SWITCHES.add(1);
     let context = match &next {
         Some(next) => {

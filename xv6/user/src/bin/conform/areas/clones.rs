@@ -3,9 +3,9 @@
 use libc::{CLONE_FILES, CLONE_FS, CLONE_PARENT, CLONE_SIGHAND, CLONE_THREAD, CLONE_VM, SIGCHLD, SIGUSR1};
 use user::raw::expendable;
 
-use crate::child::{exit, reap, signal_name, spawn, wait};
+use crate::child::{exit, reap, signal_name, spawn, state, until, wait};
 use crate::runner::{Area, plain};
-use crate::sys::{Errno, Fd, chdir, content, file, getpid, mkdir, must, open, sys};
+use crate::sys::{Errno, Fd, chdir, content, file, getpid, lines, mkdir, must, open, sys};
 
 pub const AREA: Area = Area {
     name: "processes",
@@ -111,6 +111,20 @@ pub const AREA: Area = Area {
             let pid = must(expendable::clone(CLONE_VM | libc::CLONE_VFORK | SIGCHLD, store_nine, page).map_err(Errno));
             t.is("after_vfork", expendable::load(page));
             t.put(reap(pid));
+        }),
+        plain("vfork_parent_waits", |t| {
+            let parent = getpid();
+            match must(sys!(SYS_clone, libc::CLONE_VFORK | SIGCHLD, 0, 0, 0, 0)) {
+                0 => {
+                    until("asleep", || state(parent) != 'R');
+                    let status = lines(&format!("/proc/{parent}/status"));
+                    let line = status.iter().find(|line| line.starts_with("State:"));
+                    file(c"state", line.map_or("none", String::as_str));
+                    exit(0)
+                }
+                child => t.put(reap(child as i32)),
+            }
+            t.put(content(c"state"));
         }),
         plain("clone_parent", |t| {
             must(sys!(SYS_prctl, libc::PR_SET_CHILD_SUBREAPER, 0));
