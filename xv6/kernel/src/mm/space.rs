@@ -186,6 +186,11 @@ impl AddressSpace {
         usage
     }
 
+    /// The most bytes present at once so far.
+    pub fn resident_peak(&self) -> usize {
+        self.resident.peak.load(Ordering::Relaxed) * PAGE
+    }
+
     /// Present bytes, without a lock: for whoever looks for the biggest process.
     pub fn resident_bytes(&self) -> usize {
         (self.resident.private.load(Ordering::Relaxed) + self.resident.shared.load(Ordering::Relaxed)) * PAGE

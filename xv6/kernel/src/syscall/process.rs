@@ -149,7 +149,7 @@ fn wait4(call: &mut Call<'_>) -> Result<usize> {
         memory::write(status, &report.status)?;
     }
     if usage != 0 {
-        memory::write(usage, &super::time::usage_of(report.times))?;
+        memory::write(usage, &super::time::rusage(report.usage))?;
     }
     Ok(report.pid as usize)
 }
@@ -189,7 +189,7 @@ fn waitid(call: &mut Call<'_>) -> Result<usize> {
     if usage != 0
         && let Some(report) = &report
     {
-        memory::write(usage, &super::time::usage_of(report.times))?;
+        memory::write(usage, &super::time::rusage(report.usage))?;
     }
     Ok(0)
 }

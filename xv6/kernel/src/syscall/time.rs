@@ -4,7 +4,7 @@ use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::user as memory;
 use crate::task::signal::signal_pending;
-use crate::task::{Cap, CpuTimer, CpuTimes, Restart, Task, sched};
+use crate::task::{Cap, CpuTimer, Restart, Task, Usage, sched};
 use crate::time::{self, SECOND};
 use alloc::sync::Arc;
 
@@ -260,30 +260,27 @@ fn setitimer(call: &mut Call<'_>) -> Result<usize> {
     Ok(0)
 }
 
-/// `struct rusage` with CPU times only.
-pub fn usage_of(times: CpuTimes) -> [u64; 18] {
-    let mut usage = [0; 18];
-    usage[..2].copy_from_slice(&timeval(times.user));
-    usage[2..4].copy_from_slice(&timeval(times.system));
-    usage
+/// `struct rusage` (getrusage(2)): memory in KiB, disks in blocks of 512 bytes; what Linux does not keep is 0.
+pub fn rusage(usage: Usage) -> [u64; 18] {
+    let mut words = [0; 18];
+    words[..2].copy_from_slice(&timeval(usage.times.user));
+    words[2..4].copy_from_slice(&timeval(usage.times.system));
+    words[4] = usage.peak as u64 / 1024;
+    words[8] = usage.faults;
+    (words[11], words[12]) = (usage.fetched / 512, usage.dirtied / 512);
+    (words[16], words[17]) = (usage.voluntary, usage.forced);
+    words
 }
 
 fn getrusage(call: &mut Call<'_>) -> Result<usize> {
     let task = call.task;
-    let mut usage = match call.args[0] as i32 {
-        0 => usage_of(task.process.times()),
-        -1 => usage_of(task.process.child_times()),
-        1 => usage_of(task.times()),
+    let usage = match call.args[0] as i32 {
+        0 => task.process.usage(),
+        -1 => task.process.child_usage(),
+        1 => task.usage(),
         _ => return Err(Errno::EINVAL.into()),
     };
-    if call.args[0] as i32 >= 0 {
-        let (voluntary, forced) = task.switch_counts();
-        usage[4] = task.mm().map_or(0, |mm| mm.usage().rss_peak as u64 / 1024);
-        usage[8] = if call.args[0] == 0 { task.process.faults() } else { task.faults() };
-        usage[16] = voluntary;
-        usage[17] = forced;
-    }
-    memory::write(call.args[1], &usage)?;
+    memory::write(call.args[1], &rusage(usage))?;
     Ok(0)
 }
 

@@ -50,6 +50,9 @@ pub fn exec_commit(task: &Arc<Task>, user: &mut UserContext, image: Image) -> Re
         let (actions, cred) = (mem::replace(&mut parts.actions, actions), mem::replace(&mut parts.cred, cred));
         (files, actions, cred, parts.mm.replace(image.space))
     };
+    if let (.., Some(memory)) = &replaced {
+        task.process.note_peak(memory.resident_peak());
+    }
     drop(replaced);
     files.close_on_exec();
     {

@@ -42,7 +42,8 @@ pub(super) fn leave_memory(task: &Arc<Task>) {
         futex::wake_address(task, word, 1);
     }
     let memory = task.parts.lock().mm.take();
-    if memory.is_some() {
+    if let Some(memory) = &memory {
+        task.process.note_peak(memory.resident_peak());
         hal::paging::activate_kernel();
     }
     drop(memory);

@@ -69,6 +69,11 @@ impl IoCounts {
         counter.store(counter.load(Ordering::Relaxed).wrapping_add(more as u64), Ordering::Relaxed);
     }
 
+    /// Bytes asked of disks, and bytes that became dirty.
+    pub fn disks(&self) -> (u64, u64) {
+        (self.0[FETCHED].load(Ordering::Relaxed), self.0[DIRTIED].load(Ordering::Relaxed))
+    }
+
     /// What was counted so far.
     pub fn totals(&self) -> IoTotals {
         IoTotals(array::from_fn(|kind| self.0[kind].load(Ordering::Relaxed)))

@@ -43,6 +43,7 @@ pub use process::{CpuTimes, Process, all_in};
 pub use sched::{breathe, spawn_kernel, with_current};
 pub use signal::{fatal_signal_pending, signal_pending};
 pub use thread::{Restart, Task};
+pub use usage::Usage;
 pub use user::start_init;
 
 use crate::error::{Errno, Error};

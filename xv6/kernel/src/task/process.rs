@@ -10,7 +10,7 @@ use super::group::{ProcessGroup, Session};
 use super::iocount::IoTotals;
 use super::rlimit::{Limits, Resource};
 use super::signal::{ProcessSignals, Signal};
-use super::{Pid, Task};
+use super::{Pid, Task, Usage};
 use crate::cgroup::TaskCharge;
 use crate::ns::PidNamespace;
 use crate::sync::WaitQueue;
@@ -18,7 +18,7 @@ use crate::vfs::text::Running;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI16, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI16, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use hal::sync::{Rank, SpinGuard, SpinLock};
 
 static TREE: SpinLock<()> = SpinLock::new(Rank::TaskTree, "process tree", ());
@@ -86,8 +86,10 @@ pub struct Process {
     pub(super) remains: SpinLock<Option<Remains>>,
     /// The first thread's place in its cgroup, once that thread has ended: uncharged when the process is reaped.
     pub(super) leader_charge: SpinLock<Option<TaskCharge>>,
-    /// CPU time of ended threads, and of waited-for children.
-    pub(super) spent: SpinLock<(CpuTimes, CpuTimes)>,
+    /// What ended threads, and waited-for children, have used.
+    pub(super) spent: SpinLock<(Usage, Usage)>,
+    /// The peak of the memories that it has left, by execve(2) or at its end.
+    pub(super) peak: AtomicUsize,
     /// What ended threads, and waited-for children, have read and written.
     pub(super) io: SpinLock<IoTotals>,
     pub(super) exe: SpinLock<Option<Arc<Running>>>,
@@ -132,8 +134,6 @@ pub struct Process {
     pub(super) child_changed: WaitQueue,
     /// Whoever watches this process end (pidfds).
     pub exited: WaitQueue,
-    /// Page faults of threads that have ended.
-    pub(super) ended_faults: AtomicU64,
 }
 
 impl Process {
@@ -156,7 +156,8 @@ impl Process {
             limits: SpinLock::new(Rank::Leaf, "resource limits", limits),
             remains: SpinLock::new(Rank::Leaf, "process remains", None),
             leader_charge: SpinLock::new(Rank::Charge, "leader's charge", None),
-            spent: SpinLock::new(Rank::Leaf, "process times", Default::default()),
+            spent: SpinLock::new(Rank::Leaf, "process usage", Default::default()),
+            peak: AtomicUsize::new(0),
             io: SpinLock::new(Rank::Leaf, "process input and output", IoTotals::default()),
             exe: SpinLock::new(Rank::Leaf, "program file", None),
             tracer: super::ptrace::no_tracer(),
@@ -179,7 +180,6 @@ impl Process {
             threads_gone: WaitQueue::new(),
             child_changed: WaitQueue::new(),
             exited: WaitQueue::new(),
-            ended_faults: AtomicU64::new(0),
             pid,
         })
     }

@@ -1,37 +1,97 @@
-//! What a process has used so far: CPU time and page faults, of the threads that have ended and of those that live, and the CPU time of its children
-//! (getrusage(2), times(2), `/proc/PID/stat`). What it has read and written is [`super::iocount`]'s affair.
+//! [`Usage`]: what threads have used so far, of one, of a process, or of the children that it has waited for (getrusage(2), wait4(2), times(2),
+//! `/proc/PID/stat`). What they have read and written is [`super::iocount`]'s affair.
 //!
 //! Locks: `spent`; a process's and its parent's are never held together.
 
 use super::{CpuTimes, Process, Task};
 use core::sync::atomic::Ordering;
 
+/// What was used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time.
+    pub times: CpuTimes,
+    /// Page faults.
+    pub faults: u64,
+    /// Context switches of threads that waited.
+    pub voluntary: u64,
+    /// Context switches of threads that would have gone on.
+    pub forced: u64,
+    /// Bytes asked of disks.
+    pub fetched: u64,
+    /// Bytes that became dirty, to be written to disks.
+    pub dirtied: u64,
+    /// The most bytes of memory that one process had present at once.
+    pub peak: usize,
+}
+
+impl Usage {
+    /// Both together; of the peaks, the higher.
+    pub fn plus(self, other: Usage) -> Usage {
+        Usage {
+            times: self.times.plus(other.times),
+            faults: self.faults + other.faults,
+            voluntary: self.voluntary + other.voluntary,
+            forced: self.forced + other.forced,
+            fetched: self.fetched + other.fetched,
+            dirtied: self.dirtied + other.dirtied,
+            peak: self.peak.max(other.peak),
+        }
+    }
+}
+
+impl Task {
+    /// What the thread has used so far; of memory, what its process has.
+    pub fn usage(&self) -> Usage {
+        let (voluntary, forced) = self.switch_counts();
+        let (fetched, dirtied) = self.io.disks();
+        let now = self.mm().map_or(0, |mm| mm.resident_peak());
+        let peak = now.max(self.process.peak.load(Ordering::Relaxed));
+        Usage { times: self.times(), faults: self.faults(), voluntary, forced, fetched, dirtied, peak }
+    }
+}
+
 impl Process {
+    /// What all threads have used so far.
+    pub fn usage(&self) -> Usage {
+        let spent = self.spent.lock().0;
+        self.threads().iter().fold(spent, |sum, task| sum.plus(task.usage()))
+    }
+
+    /// What the children waited for have used, and theirs.
+    pub fn child_usage(&self) -> Usage {
+        self.spent.lock().1
+    }
+
     /// CPU time of all threads so far.
     pub fn times(&self) -> CpuTimes {
-        let spent = self.spent.lock().0;
+        let spent = self.spent.lock().0.times;
         self.threads().iter().fold(spent, |sum, task| sum.plus(task.times()))
     }
 
     /// CPU time of the children waited for.
     pub fn child_times(&self) -> CpuTimes {
-        self.spent.lock().1
+        self.spent.lock().1.times
     }
 
     /// Page faults of all threads so far.
     pub fn faults(&self) -> u64 {
-        let ended = self.ended_faults.load(Ordering::Relaxed);
+        let ended = self.spent.lock().0.faults;
         self.threads().iter().fold(ended, |sum, task| sum + task.faults())
+    }
+
+    /// Notes the peak of a memory that a thread leaves.
+    pub(super) fn note_peak(&self, bytes: usize) {
+        self.peak.fetch_max(bytes, Ordering::Relaxed);
     }
 
     /// Keeps what a thread that ends has used.
     pub(super) fn keep_usage(&self, task: &Task) {
-        let times = task.times();
+        let usage = task.usage();
         {
             let mut spent = self.spent.lock();
-            spent.0 = spent.0.plus(times);
+            spent.0 = spent.0.plus(usage);
         }
-        self.ended_faults.fetch_add(task.faults(), Ordering::Relaxed);
         self.inherit_io(task.io.totals());
     }
 

@@ -3,7 +3,7 @@
 //! Locks: none held while a child is examined; a zombie is claimed atomically, so two waiters never report the same one.
 
 use super::signal::{self, Signal};
-use super::{CpuTimes, Process, Task, exit, ptrace};
+use super::{Process, Task, Usage, exit, ptrace};
 use crate::error::{Errno, Result};
 use crate::ns::PidNamespace;
 use alloc::sync::Arc;
@@ -58,8 +58,8 @@ pub struct Report {
     pub uid: u32,
     /// wait4(2)'s status word.
     pub status: u32,
-    /// Its CPU time, children included.
-    pub times: CpuTimes,
+    /// What it has used, its children included.
+    pub usage: Usage,
     /// It is a tracee's stop.
     pub trapped: bool,
 }
@@ -103,8 +103,8 @@ fn look(task: &Arc<Task>, which: &Which, options: WaitOptions) -> Result<Option<
         if let Some(status) = take_event(&task.process, &child, options) {
             let cred = child.cred();
             let uid = cred.map_or(0, |cred| task.cred().user.uid_from_kernel(cred.uid));
-            let times = child.times().plus(child.child_times());
-            let report = Report { pid: child.pid.nr_or_zero(&namespace), uid, status, times, trapped: false };
+            let usage = child.usage().plus(child.child_usage());
+            let report = Report { pid: child.pid.nr_or_zero(&namespace), uid, status, usage, trapped: false };
             let ended = status & 0x7f != 0x7f && status != 0xffff;
             if ended && !options.contains(WaitOptions::NOWAIT) && !exit::reap(&child) {
                 // Another thread was faster with this one.

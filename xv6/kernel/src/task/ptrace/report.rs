@@ -156,8 +156,8 @@ pub fn take_report(task: &Arc<Task>, which: &Which, options: WaitOptions, found:
     let namespace = task.pid_ns();
     let keep = options.contains(WaitOptions::NOWAIT);
     let report = |pid: &Pid, process: &Process, status, trapped| {
-        let times = process.times();
-        Report { pid: pid.nr_or_zero(&namespace), uid: uid_for(&task.process, process), status, times, trapped }
+        let usage = process.usage().plus(process.child_usage());
+        Report { pid: pid.nr_or_zero(&namespace), uid: uid_for(&task.process, process), status, usage, trapped }
     };
     for end in ended.iter().filter(|end| is_asked(which, &namespace, &end.pid, &end.process)) {
         *found = true;

@@ -277,6 +277,32 @@ pub const AREA: Area = Area {
             t.put(sys!(SYS_getrusage, 0, 8));
             t.put(sys!(SYS_getrusage, libc::RUSAGE_THREAD, &mut before));
         }),
+        plain("memory_of_children", |t| {
+            const KIB: i64 = 6 << 10;
+            let usage = || {
+                let mut usage = [0i64; 18];
+                must(sys!(SYS_getrusage, libc::RUSAGE_CHILDREN, &mut usage));
+                usage
+            };
+            let large = |usage: &[i64; 18]| [usage[4] >= KIB, usage[8] >= KIB / 4, usage[16] > 0];
+            let before = usage();
+            let child = spawn(|| {
+                let fresh = memory(KIB as usize / 4);
+                for page in (0..KIB as usize / 4).rev() {
+                    store(fresh + page * 4096, 1);
+                }
+                must(sys!(SYS_munmap, fresh, KIB << 10));
+                must(sys!(SYS_nanosleep, &[0i64, 1_000_000], 0));
+                0
+            });
+            let (mut status, mut of_child) = ([0i32], [0i64; 18]);
+            must(sys!(SYS_wait4, child, &mut status, 0, &mut of_child));
+            t.is("wait4", large(&of_child));
+            t.is("getrusage", large(&usage()));
+            // A later, smaller one does not lower the peak.
+            must(reap(spawn(|| 0)));
+            t.is("kept", usage()[4] == before[4].max(of_child[4]));
+        }),
         plain("faults_of_threads", |t| {
             const PAGES: usize = 64;
             let faults = |who| {
