@@ -31,3 +31,30 @@ fn what_a_process_has_of_a_disk_is_told_without_the_caches_part() {
         disk_bytes(&mut guest, "head -c 65536 /dev/zero > /small; rm /small; head -c 65536 /dev/zero > /tmp/x");
     assert_eq!(by(before, dropped)[1..], [65536; 2], "written and removed; /tmp is on no disk");
 }
+
+/// The sum of the lines of `text` that begin with `name`, in KiB.
+fn kilobytes(text: &str, name: &str) -> u64 {
+    let lines = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().strip_suffix(" kB"));
+    lines.map(|number| number.parse::<u64>().expect("a number")).sum()
+}
+
+#[test]
+fn anonymous_pages_count_once_and_pages_of_files_do_not() {
+    let mut guest = boot(&machine("anonymous pages"));
+    let mut told = |command: &str| guest.ok(command).expect("the guest answers");
+    let anonymous = "grep AnonPages /proc/meminfo";
+    let before = kilobytes(&told(anonymous), "AnonPages");
+    // Programs show much of their file, and have little of their own.
+    let asleep = "until grep -q '(sleep) S' /proc/$!/stat; do true; done";
+    let ten =
+        format!("for i in 1 2 3 4 5 6 7 8 9 10; do sleep 1000 & {asleep}; all=\"$all /proc/$!/smaps_rollup\"; done");
+    let text = told(&format!("{ten}; grep -h -e ^Rss -e ^Anonymous $all; {anonymous}"));
+    let [resident, own, now] = ["Rss", "Anonymous", "AnonPages"].map(|name| kilobytes(&text, name));
+    assert!(own > 0 && resident > 4 * own, "{text}");
+    assert!((before + own).abs_diff(now) < 128, "{before} and {own} are not {now}");
+    // A large shell's children have it all, too.
+    let large = kilobytes(&told(&format!("large=$(yes | head -c 4194304); {anonymous}")), "AnonPages");
+    assert!(large >= now + 4000, "{now} {large}");
+    let forked = told(&format!("for i in 1 2 3 4; do (sleep 1000; true) & done; {anonymous}"));
+    assert!(kilobytes(&forked, "AnonPages") < large + 1024, "{large} {forked}");
+}

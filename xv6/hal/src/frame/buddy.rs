@@ -19,7 +19,7 @@ const FREE: u32 = 0x100;
 /// What is known of a frame.
 #[repr(C)]
 pub struct Record {
-    /// References, while it is in use (or what its owner in hal counts).
+    /// References, while it is in use, and above them a mark (or what its owner in hal counts).
     pub refs: AtomicU32,
     /// [`FREE`] and the order, for the head of a free block; otherwise 0. Changes under the lock.
     state: AtomicU32,

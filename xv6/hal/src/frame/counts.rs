@@ -11,7 +11,7 @@
 //!
 //! Reading needs no lock. Locks: [`Rank::Count`], one at a time; under it only the free frames' ([`super::buddy`]).
 
-use super::{Frame, buddy, cache};
+use super::{Frame, PRIVATE, PRIVATES, REFS, buddy, cache};
 use crate::sync::{Rank, SpinGuard, SpinLock};
 use core::mem::ManuallyDrop;
 use core::sync::atomic::Ordering;
@@ -27,6 +27,8 @@ pub struct Counts {
     /// The block whose counts' lock is held; [`NO_BLOCK`]: none is.
     block: u32,
     held: Option<SpinGuard<'static, ()>>,
+    /// Private frames that are free by now, and not yet taken off their number.
+    freed_private: u32,
 }
 
 const NO_BLOCK: u32 = u32::MAX;
@@ -35,7 +37,7 @@ impl Default for Counts {
     /// No lock is held yet.
     #[inline]
     fn default() -> Counts {
-        Counts { block: NO_BLOCK, held: None }
+        Counts { block: NO_BLOCK, held: None, freed_private: 0 }
     }
 }
 
@@ -55,7 +57,8 @@ impl Counts {
         let refs = &buddy::record(index).refs;
         // Acquire and release: what each owner did to the frame happens before what the last one does, which may look without the lock.
         let left = refs.load(Ordering::Acquire) - 1;
-        if left == 0 {
+        if left & REFS == 0 {
+            self.freed_private += left / PRIVATE;
             cache::give(index);
         } else {
             refs.store(left, Ordering::Release);
@@ -85,6 +88,15 @@ impl Counts {
         self.held = None;
         self.held = Some(COUNTS[block as usize % LOCKS].lock());
         self.block = block;
+    }
+}
+
+impl Drop for Counts {
+    #[inline]
+    fn drop(&mut self) {
+        if self.freed_private != 0 {
+            PRIVATES.sub(self.freed_private as usize);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod counts;
 
 pub use counts::Counts;
 
+use crate::Tally;
 use crate::mem;
 use crate::phys::direct;
 use crate::sync::Once;
@@ -18,6 +19,15 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Bytes in a frame.
 pub const SIZE: usize = 4096;
+
+/// A frame's count with one reference.
+const SOLE: u32 = 1;
+/// The bits of a frame's count that are the number of references.
+const REFS: u32 = PRIVATE - 1;
+/// The bit that says that the frame is among [`private`]'s.
+const PRIVATE: u32 = 1 << 31;
+
+static PRIVATES: Tally = Tally::new();
 
 /// A counted reference to a frame: `clone` shares it, dropping the last reference frees it. Its bytes may be changed by user code and
 /// devices at any time, so they are copied in and out; only a sole owner gets a reference ([`Frame::get_mut`]).
@@ -30,27 +40,57 @@ impl Frame {
     /// A frame with whatever its last user left in it. `None` when memory is full.
     #[inline]
     pub fn alloc() -> Option<Frame> {
-        #[cfg(not(target_os = "none"))]
-        hosted_init();
-        cache::take().map(Frame::taken)
-    }
-
-    /// The only reference to a frame that was free.
-    #[inline]
-    fn taken(index: u32) -> Frame {
-        buddy::record(index).refs.store(1, Ordering::Relaxed);
-        Frame { index }
+        Frame::alloc_as(SOLE)
     }
 
     /// A frame of zeros. `None` when memory is full.
     pub fn zeroed() -> Option<Frame> {
-        if let Some(index) = cache::take_zeroed() {
-            return Some(Frame::taken(index));
+        Frame::zeroed_as(SOLE)
+    }
+
+    /// As [`Frame::alloc`], for a process's own memory: counted among [`private`]'s until it is free again.
+    pub fn alloc_private() -> Option<Frame> {
+        let frame = Frame::alloc_as(SOLE | PRIVATE)?;
+        PRIVATES.add(1);
+        Some(frame)
+    }
+
+    /// Fills `places` with frames of zeros for a process's own memory, as far as there are some.
+    pub fn fill_private(places: &mut [Option<Frame>]) {
+        let mut count = 0;
+        for place in places {
+            *place = Frame::zeroed_as(SOLE | PRIVATE);
+            if place.is_none() {
+                break;
+            }
+            count += 1;
         }
-        let frame = Frame::alloc()?;
+        PRIVATES.add(count);
+    }
+
+    #[inline]
+    fn alloc_as(refs: u32) -> Option<Frame> {
+        #[cfg(not(target_os = "none"))]
+        hosted_init();
+        cache::take().map(|index| Frame::taken(index, refs))
+    }
+
+    #[inline]
+    fn zeroed_as(refs: u32) -> Option<Frame> {
+        if let Some(index) = cache::take_zeroed() {
+            return Some(Frame::taken(index, refs));
+        }
+        let frame = Frame::alloc_as(refs)?;
         // SAFETY: the frame is ours, whole and aligned.
         unsafe { mem::zero_page(frame.pointer()) };
         Some(frame)
+    }
+
+    /// The only reference to a frame that was free.
+    #[inline]
+    fn taken(index: u32, refs: u32) -> Frame {
+        buddy::record(index).refs.store(refs, Ordering::Relaxed);
+        Frame { index }
     }
 
     /// The one shared frame of zeros, for reads of untouched memory. Never write to it.
@@ -72,7 +112,7 @@ impl Frame {
     /// How many references there are (mappings count).
     #[inline]
     pub fn refs(&self) -> usize {
-        buddy::record(self.index).refs.load(Ordering::Relaxed) as usize
+        (buddy::record(self.index).refs.load(Ordering::Relaxed) & REFS) as usize
     }
 
     /// Whether both are the same frame.
@@ -115,7 +155,7 @@ impl Frame {
     #[inline]
     pub fn get_mut(&mut self) -> Option<&mut [u8; SIZE]> {
         // Acquire: what the former sharers did to it happens before.
-        if buddy::record(self.index).refs.load(Ordering::Acquire) != 1 {
+        if buddy::record(self.index).refs.load(Ordering::Acquire) & REFS != 1 {
             return None;
         }
         // SAFETY: nobody else has a reference, no page table and no device either (they hold one each), and `&mut self` keeps it so.
@@ -198,7 +238,7 @@ impl Clone for Frame {
 impl Drop for Frame {
     #[inline]
     fn drop(&mut self) {
-        // A sole owner needs no lock: nobody else can come by a reference.
+        // A sole owner needs no lock: nobody else can come by a reference. (Private frames mostly go by the many, by `Counts`.)
         if buddy::record(self.index).refs.load(Ordering::Acquire) == 1 {
             cache::give(self.index);
         } else {
@@ -231,6 +271,11 @@ pub fn free() -> usize {
     buddy::counts().1 + cache::count()
 }
 
+/// Frames that are the memory of processes alone ([`Frame::alloc_private`]), each once, however many share it.
+pub fn private() -> usize {
+    PRIVATES.get()
+}
+
 /// Makes the arena the memory, at the first use.
 #[cfg(not(target_os = "none"))]
 fn hosted_init() {
@@ -258,6 +303,23 @@ mod tests {
         assert!(frame.get_mut().is_some_and(|bytes| bytes[..4092].iter().all(|&b| b == 0)));
         drop(frame);
         assert!(free() <= before, "other tests may hold frames, but none may appear");
+    }
+
+    #[test]
+    fn private_frames_are_counted_once_until_they_are_free() {
+        let count = super::private;
+        let mut frames = [const { None }; 3];
+        Frame::fill_private(&mut frames[1..]);
+        frames[0] = Frame::alloc_private();
+        let mine = count();
+        let shares = frames.clone();
+        let refs = |frame: &Option<Frame>| frame.as_ref().map(Frame::refs);
+        assert_eq!((count(), frames.each_ref().map(refs)), (mine, [Some(2); 3]));
+        drop(shares);
+        assert!(frames.iter_mut().flatten().all(|frame| frame.get_mut().is_some()));
+        drop(frames);
+        let again = Frame::alloc().expect("memory");
+        assert_eq!((count(), again.refs()), (mine - 3, 1));
     }
 
     #[test]

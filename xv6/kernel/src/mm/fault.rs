@@ -136,22 +136,21 @@ impl AddressSpace {
         }
         match &area.backing {
             Backing::Mapped(mapped) if mapped.shared => self.fill_shared(area, mapped, page, write),
-            _ => {
-                let spare = |zeros| if zeros { frames::take_zeroed() } else { frames::take() };
-                match self.table.own(page, area.prot.hardware(true), spare) {
-                    Owned::NoFrame => Err(Need::Room),
-                    // Nobody else removes pages while we have the areas' lock.
-                    Owned::Sole | Owned::Copied | Owned::Absent => Ok(()),
-                }
-            }
+            _ => match self.table.own(page, area.prot.hardware(true), frames::take_private) {
+                Owned::NoFrame => Err(Need::Room),
+                // Nobody else removes pages while we have the areas' lock.
+                Owned::Sole | Owned::Copied | Owned::Absent => Ok(()),
+            },
         }
     }
 
     fn fill_zeros(&self, area: &Area, page: usize, write: bool) -> Result<(), Need> {
         let mut frames = [const { None }; AHEAD];
         if write {
-            frames[0] = Some(frames::take_zeroed().ok_or(Need::Room)?);
-            self.take_ahead(area, page, &mut frames[1..]);
+            frames::take_private_zeros(&mut frames[..1 + self.ahead(area, page)]);
+            if frames[0].is_none() {
+                return Err(Need::Room);
+            }
         } else {
             frames[0] = Some(Frame::zero_page());
         }
@@ -160,8 +159,8 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// Memory that is written page after page, upwards, gets the rest of its cluster at once: takes frames for the pages after `page`.
-    fn take_ahead(&self, area: &Area, page: usize, frames: &mut [Option<Frame>]) {
+    /// Memory that is written page after page, upwards, gets the rest of its cluster at once: how many pages after `page`.
+    fn ahead(&self, area: &Area, page: usize) -> usize {
         let start = page.saturating_sub(2 * PAGE).max(area.start);
         let end = (page & !(AHEAD * PAGE - 1)).saturating_add(AHEAD * PAGE).min(area.end);
         let (mut below, mut free_to) = (0, end);
@@ -170,10 +169,9 @@ impl AddressSpace {
             va => free_to = free_to.min(va),
         });
         if below < 2 || !frames::has_room(PLENTY) {
-            return;
+            return 0;
         }
-        let wanted = free_to.saturating_sub(page + PAGE) / PAGE;
-        frames[..wanted].fill_with(frames::take_zeroed);
+        free_to.saturating_sub(page + PAGE) / PAGE
     }
 
     fn fill_shared(&self, area: &Area, mapped: &Mapped, page: usize, write: bool) -> Result<(), Need> {
@@ -208,7 +206,7 @@ impl AddressSpace {
             return if self.map_cached(area, mapped, page)? { Ok(()) } else { Err(need()) };
         }
         let cached = mapped.pages.lookup(index).ok_or_else(need)?;
-        let copy = frames::take().ok_or(Need::Room)?;
+        let copy = frames::take_private(false).ok_or(Need::Room)?;
         copy.copy_from(&cached);
         self.table.map(page, copy, area.prot.hardware(true))?;
         self.count(area, 1);

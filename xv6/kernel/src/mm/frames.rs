@@ -7,8 +7,6 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use hal::Tally;
 use hal::frame::{self, Frame};
 
-/// Private pages of processes: mappings counted, so pages shared after fork count once for each.
-pub(super) static ANONYMOUS: Tally = Tally::new();
 /// Pages in caches, memory files included.
 pub(super) static CACHED: Tally = Tally::new();
 /// Pages of memory files.
@@ -69,6 +67,23 @@ pub(super) fn take_zeroed() -> Option<Frame> {
     if has_room(0) { Frame::zeroed() } else { None }
 }
 
+/// A page for a process's own memory likewise, with undefined content or of zeros.
+pub(super) fn take_private(zeros: bool) -> Option<Frame> {
+    if zeros {
+        let mut frame = None;
+        take_private_zeros(core::slice::from_mut(&mut frame));
+        return frame;
+    }
+    if has_room(0) { Frame::alloc_private() } else { None }
+}
+
+/// Fills `places` with pages of zeros for a process's own memory likewise, as far as there are some.
+pub(super) fn take_private_zeros(places: &mut [Option<Frame>]) {
+    if has_room(places.len().saturating_sub(1)) {
+        Frame::fill_private(places);
+    }
+}
+
 /// Memory in use, in bytes, for `/proc/meminfo` and sysinfo(2).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stats {
@@ -86,7 +101,7 @@ pub struct Stats {
     pub dirty: usize,
     /// Of these, being written.
     pub writeback: usize,
-    /// Private pages of processes.
+    /// Processes' own pages that are of no file; those that they share since a fork count once.
     pub anon: usize,
     /// Kernel heap.
     pub slab: usize,
@@ -107,7 +122,7 @@ pub fn stats() -> Stats {
         shmem,
         dirty,
         writeback: bytes(&WRITEBACK),
-        anon: bytes(&ANONYMOUS).min(total.saturating_sub(free + cached + slab)),
+        anon: frame::private() * frame::SIZE,
         slab,
     }
 }

@@ -5,7 +5,6 @@
 //! dropped: what leaves the area table is returned out of the lock first.
 
 use super::area::{Area, AreaFlags, AreaMap, Backing, Mapped};
-use super::frames::ANONYMOUS;
 use super::rmap::Mapper;
 use super::{AreaInfo, Limit, PageCache, Prot, Usage};
 use crate::error::{Errno, Result};
@@ -205,7 +204,6 @@ impl AddressSpace {
     /// Counts private pages in or out.
     pub(super) fn count_private(&self, pages: isize) {
         change(&self.resident.private, pages);
-        ANONYMOUS.add(pages as usize);
         self.note_peak();
     }
 
@@ -255,7 +253,6 @@ fn change(counter: &AtomicUsize, pages: isize) {
 
 impl Drop for AddressSpace {
     fn drop(&mut self) {
-        ANONYMOUS.sub(self.resident.private.load(Ordering::Relaxed));
         // The areas may be the last owners of files. Nothing is locked here, and the page table ends after them.
         drop(self.layout.get_mut().areas.take());
     }
