@@ -236,12 +236,13 @@ impl<T> Once<T> {
     /// The value, computed by `f` if nobody has yet. `f` runs without the lock held when it loses a race: it may run twice, one result is kept.
     pub fn call_once(&self, f: impl FnOnce() -> T) -> &T {
         if self.get().is_none() {
-            let value = f();
+            // Dropped after the lock: the loser's value, or what a model's last execution left.
+            let mut value = Some(f());
             let _guard = self.lock.lock();
             if !self.set.load(Ordering::Acquire) {
                 self.watch.write().end();
                 // SAFETY: `set` is false and the lock is held, so nobody reads or writes the value.
-                unsafe { *self.value.get() = Some(value) };
+                unsafe { core::ptr::swap(self.value.get(), &mut value) };
                 self.set.store(true, Ordering::Release);
             }
         }

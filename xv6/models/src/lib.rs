@@ -2,7 +2,8 @@
 //! under every value that the memory model lets a load see. They check the very types that run: hal and the kernel are compiled with
 //! `--cfg loom`, which exchanges only the atomics (`hal::sync::atomic`) and the machine (`hal::model`).
 //!
-//! [`spin`]: spin locks, `Once`, sleep cells. [`sched`]: threads, run queues, parking. [`waiting`]: wait queues, mutexes, readers-writer locks.
+//! [`spin`]: spin locks, `Once`, sleep cells. [`tlb`]: address spaces, flushes, shootdowns. [`sched`]: threads, run queues, parking. [`waiting`]: wait
+//! queues, mutexes, readers-writer locks.
 //!
 //! Each model has been seen to fail. Take this away, and it does:
 //!
@@ -22,6 +23,13 @@
 //! | `a_signal_ends_a_wait` | setting the work bit before the unparking |
 //! | `a_mutex_admits_one...`, `a_writer_is_alone...` | counting the contender before its look |
 //! | `a_condition_that_sleeps...` | the look whether it was woken, before the sleep |
+//! | `a_page_is_free_when_all_have...` | setting the CPU's bit under the lock; the looks for changes and flushes at a leave; `Acquire` at the answer |
+//! | `who_leaves_spoils_no_others_marks` | the look whether the CPU is alone |
+//! | `a_space_is_left_for_another` | taking the space out of the root; changing the roots of all CPUs that run it |
+//! | `who_computes_is_asked` | the interrupt; leaving the other CPUs' bits in the answer |
+//! | `a_protected_page_takes...`, `a_page_of_its_own...` | the flush here; forgetting in the answer |
+//! | `a_space_ends_when_nobody_runs_it` | asking for the end; leaving the space here |
+//! | `a_cpu_that_guesses_forgets_too` | the one page that is forgotten first at a leave |
 //!
 //! The models of stealing and giving way hold without the scheduler's `on_cpu` checks: the switch itself waits for a context to be left, and these
 //! spare that wait.
@@ -34,5 +42,7 @@
 mod sched;
 #[cfg(test)]
 mod spin;
+#[cfg(test)]
+mod tlb;
 #[cfg(test)]
 mod waiting;

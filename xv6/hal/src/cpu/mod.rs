@@ -10,7 +10,7 @@ pub(crate) mod setup;
 pub const MAX: usize = 8;
 /// The CPUs of a model.
 #[cfg(loom)]
-pub const MAX: usize = 2;
+pub const MAX: usize = 3;
 
 /// The running CPU's number, from 0. Stable between two context switches: the kernel is never preempted.
 #[inline]
@@ -26,8 +26,14 @@ pub fn id() -> usize {
 /// One turn of a spin loop: a pause hint, and an answer to waiting TLB shootdowns. (A CPU is stopped by an NMI, which needs no
 /// answer.)
 pub fn pause() {
-    #[cfg(target_os = "none")]
+    #[cfg(any(target_os = "none", loom))]
     crate::paging::tlb::answer();
+    relax();
+}
+
+/// One turn of a loop that spins without answering: for who is just changing what it would answer for, or waits for answers.
+#[inline]
+pub(crate) fn relax() {
     #[cfg(loom)]
     loom::hint::spin_loop();
     #[cfg(not(loom))]
@@ -37,14 +43,14 @@ pub fn pause() {
 /// Sleeps until an interrupt comes (`sti; hlt; cli`), handles it and returns. May return early. A kick sent before the
 /// call, but after interrupts were last open, makes it return at once, so "check the queue, then idle" loses no wake-up.
 pub fn idle() {
+    debug_assert_eq!(crate::sync::held(), 0, "idle with a spin lock held");
+    // So that no flush waits for a CPU that sleeps, or wakes it.
+    crate::paging::activate_kernel();
+    // SAFETY: the IDT is loaded; handlers run on this stack and return. `sti` takes effect after `hlt` has begun, so no interrupt is lost between.
     #[cfg(target_os = "none")]
-    {
-        debug_assert_eq!(crate::sync::held(), 0, "idle with a spin lock held");
-        // So that no flush waits for a CPU that sleeps, or wakes it.
-        crate::paging::tlb::activate_kernel();
-        // SAFETY: the IDT is loaded; handlers run on this stack and return. `sti` takes effect after `hlt` has begun, so no interrupt is lost between.
-        unsafe { core::arch::asm!("sti", "hlt", "cli") };
-    }
+    unsafe {
+        core::arch::asm!("sti", "hlt", "cli")
+    };
     #[cfg(loom)]
     crate::model::cpu::idle();
     #[cfg(not(any(target_os = "none", loom)))]

@@ -143,12 +143,17 @@ pub fn count() -> usize {
 /// Takes a frame.
 #[cfg(not(target_os = "none"))]
 pub fn take() -> Option<u32> {
-    buddy::take(0)
+    let taken = buddy::take(0);
+    #[cfg(loom)]
+    taken.inspect(|&index| crate::model::mmu::taken(index));
+    taken
 }
 
 /// Gives a frame back.
 #[cfg(not(target_os = "none"))]
 pub fn give(index: u32) {
+    #[cfg(loom)]
+    crate::model::mmu::given(index);
     buddy::give(index, 0);
 }
 

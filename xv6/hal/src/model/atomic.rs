@@ -117,6 +117,16 @@ macro_rules! atomic {
                 self.object().fetch_and(value, order)
             }
 
+            /// As `core`'s.
+            pub fn fetch_update(
+                &self,
+                success: Ordering,
+                failure: Ordering,
+                new: impl FnMut($value) -> Option<$value>,
+            ) -> Result<$value, $value> {
+                self.object().fetch_update(success, failure, new)
+            }
+
             $($more)*
         }
     };

@@ -6,7 +6,7 @@ use crate::PerCpu;
 use crate::cpu::MAX;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use core::cell::Cell;
-use core::sync::atomic::AtomicBool as Plain;
+use core::sync::atomic::{AtomicBool as Plain, AtomicU32 as Bits};
 use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -23,6 +23,8 @@ struct Cpu {
 static CPUS: PerCpu<Cpu> =
     PerCpu::new([const { Cpu { kicked: AtomicBool::new(false), sleeper: Mutex::new(None) } }; MAX]);
 static OFF: Plain = Plain::new(false);
+/// Bit `n`: CPU `n` has been started.
+static ONLINE: Bits = Bits::new(1);
 type Threads = Mutex<Vec<loom::thread::JoinHandle<()>>>;
 /// The loom threads that are CPUs, and those that are contexts.
 static OTHER_CPUS: Threads = Mutex::new(Vec::new());
@@ -39,6 +41,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// A new execution begins on CPU 0.
 pub(super) fn begin() {
     OFF.store(false, Ordering::Relaxed);
+    ONLINE.store(1, Ordering::Relaxed);
     lock(&OTHER_CPUS).clear();
     lock(&CONTEXTS).clear();
     for cpu in 0..MAX {
@@ -92,6 +95,7 @@ fn until_gone(body: impl FnOnce()) {
 
 /// Starts CPU `id` with `body`, which may idle forever.
 pub fn start(id: usize, body: impl FnOnce() + Send + 'static) {
+    ONLINE.fetch_or(1 << id, Ordering::Relaxed);
     spawn_in(&OTHER_CPUS, move || {
         set_id(id);
         body();
@@ -110,6 +114,11 @@ pub fn power_off() {
     (0..MAX).for_each(kick);
 }
 
+/// The CPUs that have been started, a bit each.
+pub(crate) fn online() -> u32 {
+    ONLINE.load(Ordering::Relaxed)
+}
+
 pub(crate) fn id() -> usize {
     ID.with(Cell::get)
 }
@@ -120,12 +129,23 @@ pub(super) fn set_id(id: usize) {
 }
 
 pub(crate) fn idle() {
+    wait(true);
+}
+
+/// The running CPU is in user mode until an interrupt comes, which it takes.
+pub fn compute() {
+    wait(false);
+}
+
+/// Waits for an interrupt and takes it. Where the machine is off, an `idle` CPU ends.
+fn wait(idle: bool) {
     CPUS.with(|cpu| {
         loop {
             if cpu.kicked.swap(false, Ordering::Acquire) {
-                if is_off() {
+                if idle && is_off() {
                     resume_unwind(Box::new(Gone));
                 }
+                crate::paging::tlb::answer();
                 return;
             }
             if super::time::ring() {

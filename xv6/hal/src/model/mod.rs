@@ -3,6 +3,7 @@
 //!
 //! - [`atomic`]: loom's atomics with `const` constructors, as the kernel's statics need them.
 //! - [`cpu`]: the running CPU's number, idling and kicks, and the end of the machine.
+//! - [`mmu`]: page tables, and the TLBs that remember them.
 //! - [`thread`]: contexts, and the switch between them with the order of steps of the real one.
 //! - [`time`]: a clock that moves on at each look.
 //!
@@ -10,10 +11,12 @@
 
 pub(crate) mod atomic;
 pub(crate) mod cpu;
+pub(crate) mod mmu;
 pub(crate) mod thread;
 pub(crate) mod time;
 
-pub use cpu::{power_off, run, start};
+pub use cpu::{compute, power_off, run, start};
+pub use mmu::{guess, knows_any, may_store, open_interrupts, remembers, touch};
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use loom::model::Builder;
@@ -41,6 +44,7 @@ pub fn check(bound: Bound, body: impl Fn() + Send + Sync + 'static) {
         atomic::begin();
         cpu::begin();
         time::begin();
+        mmu::begin();
         body();
         cpu::end();
     });

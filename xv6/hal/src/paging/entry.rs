@@ -2,8 +2,7 @@
 
 use super::Prot;
 use crate::frame::Frame;
-use crate::phys::direct;
-use core::sync::atomic::AtomicU64;
+use crate::sync::atomic::AtomicU64;
 
 /// The entry is valid.
 pub const PRESENT: u64 = 1;
@@ -36,13 +35,21 @@ pub const ENTRIES: usize = 512;
 /// A page table of any level.
 pub type Table = [AtomicU64; ENTRIES];
 
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Table>() == crate::frame::SIZE);
+
 /// The table in the frame at `addr`.
 ///
 /// # Safety
 /// The frame is a page table, and stays one while the reference lives.
 pub unsafe fn table<'a>(addr: u64) -> &'a Table {
+    #[cfg(loom)]
+    return crate::model::mmu::table(index(addr));
     // SAFETY: the direct map reaches it; entries are only used as atomics.
-    unsafe { &*direct(addr & ADDRESS).cast::<Table>() }
+    #[cfg(not(loom))]
+    unsafe {
+        &*crate::phys::direct(addr & ADDRESS).cast::<Table>()
+    }
 }
 
 /// Where `va` is found in a table of `level` (3 is the root, 0 the leaves).

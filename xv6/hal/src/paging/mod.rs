@@ -4,7 +4,7 @@
 //! [`walk`] holds the loops over the tables, [`tlb`] the CPUs' side. Locks: each page table has its own, unranked (taken last but
 //! for frames); two are held only by a copy, parent then child.
 
-mod entry;
+pub(crate) mod entry;
 #[cfg(target_os = "none")]
 pub(crate) mod kernel;
 mod leaves;

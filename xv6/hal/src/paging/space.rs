@@ -9,11 +9,11 @@ use super::{NoMemory, Prot, tlb};
 use crate::Tally;
 use crate::frame::{Frame, buddy};
 use crate::phys::direct;
+use crate::sync::atomic::{Access, AtomicBool, AtomicU32, AtomicU64, Ordering, Watch};
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Pages flushed one by one; more are flushed with all the rest.
 pub const FEW: usize = 24;
@@ -87,6 +87,7 @@ pub struct Space {
     /// Bit `n`: CPU `n` runs it. Changes under the lock.
     pub cpus: AtomicU32,
     locked: AtomicBool,
+    watch: Watch,
     state: UnsafeCell<State>,
 }
 
@@ -94,26 +95,30 @@ pub struct Space {
 unsafe impl Sync for Space {}
 
 /// The lock on a space's user half.
-pub struct Locked<'a>(&'a Space);
+pub struct Locked<'a> {
+    space: &'a Space,
+    access: Access,
+}
 
 impl Deref for Locked<'_> {
     type Target = State;
     fn deref(&self) -> &State {
         // SAFETY: the lock is held.
-        unsafe { &*self.0.state.get() }
+        unsafe { &*self.space.state.get() }
     }
 }
 
 impl DerefMut for Locked<'_> {
     fn deref_mut(&mut self) -> &mut State {
         // SAFETY: the lock is held.
-        unsafe { &mut *self.0.state.get() }
+        unsafe { &mut *self.space.state.get() }
     }
 }
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        self.0.locked.store(false, Ordering::Release);
+        self.access.end();
+        self.space.locked.store(false, Ordering::Release);
     }
 }
 
@@ -190,6 +195,7 @@ impl Space {
             generation: AtomicU64::new(1),
             cpus: AtomicU32::new(0),
             locked: AtomicBool::new(false),
+            watch: Watch::new(),
             state: UnsafeCell::new(State { changes: Changes::NONE, leaves: Leaves::NONE, tops: [0; TOPS / 64] }),
         })
     }
@@ -202,7 +208,7 @@ impl Space {
     /// Takes the lock without answering flushes meanwhile: for who is just changing what it would answer for. Nobody holds the lock while
     /// waiting for an answer.
     pub fn lock_silently(&self) -> Locked<'_> {
-        self.lock_with(core::hint::spin_loop)
+        self.lock_with(crate::cpu::relax)
     }
 
     fn lock_with(&self, wait: fn()) -> Locked<'_> {
@@ -211,7 +217,7 @@ impl Space {
                 wait();
             }
         }
-        Locked(self)
+        Locked { space: self, access: self.watch.write() }
     }
 
     /// Who marks entries as used while the lock is held.

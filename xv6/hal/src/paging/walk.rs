@@ -1,11 +1,11 @@
 //! The loops over a page table's tree. Each goes down three levels and then along a table of leaves.
 
 use super::NoMemory;
-use super::entry::{self, ENTRIES, span};
+use super::entry::{self, span};
 use super::space::{Space, State, Walkers, count};
 use crate::frame::{Counts, Frame};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Calls `each` with every table of leaves that may hold pages of `range`: its address, the first page's address, and the slots. Stops early at
 /// an error.
@@ -179,5 +179,3 @@ pub fn copy(
         Ok(())
     })
 }
-
-const _: () = assert!(ENTRIES * size_of::<AtomicU64>() == crate::frame::SIZE);
