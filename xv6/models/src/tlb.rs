@@ -145,6 +145,23 @@ fn a_space_is_left_for_another() {
     model(3, &[PAGE, NEXT], change, &[user]);
 }
 
+/// The last table is empty, and goes: who has found the way to it before forgets that too.
+#[test]
+fn a_table_is_free_when_all_have_forgotten_it() {
+    fn walk(table: &PageTable) {
+        table.activate();
+        assert!(!touch(NEXT, false));
+        open_interrupts();
+        touch(NEXT, false);
+    }
+    fn unmap(table: &PageTable) {
+        walk(table);
+        free(table, PAGE);
+        touch(NEXT, false);
+    }
+    model(3, &[PAGE], unmap, &[walk]);
+}
+
 /// A page that becomes read-only, as in fork, takes stores nowhere.
 #[test]
 fn a_protected_page_takes_no_stores() {
