@@ -25,6 +25,7 @@
 //! | `a_condition_that_sleeps...` | the look whether it was woken, before the sleep |
 //! | `a_page_is_free_when_all_have...` | setting the CPU's bit under the lock; the looks for changes and flushes at a leave; `Acquire` at the answer |
 //! | `a_table_is_free_when_all_have...` | the one page that is forgotten where none was used; freeing the table after the answers |
+//! | `two_flushes_wait_for_each_other` | waiting for flushes under way; the turn |
 //! | `who_leaves_spoils_no_others_marks` | the look whether the CPU is alone |
 //! | `a_space_is_left_for_another` | taking the space out of the root; changing the roots of all CPUs that run it |
 //! | `who_computes_is_asked` | the interrupt; leaving the other CPUs' bits in the answer |

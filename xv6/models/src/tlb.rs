@@ -162,6 +162,23 @@ fn a_table_is_free_when_all_have_forgotten_it() {
     model(3, &[PAGE], unmap, &[walk]);
 }
 
+/// Both change the space and flush; what one has changed the other may flush.
+#[test]
+fn two_flushes_wait_for_each_other() {
+    fn unmap(table: &PageTable) {
+        table.activate();
+        touch(PAGE, true);
+        free(table, PAGE);
+    }
+    fn unmap_next(table: &PageTable) {
+        table.activate();
+        touch(PAGE, true);
+        touch(NEXT, true);
+        free(table, NEXT);
+    }
+    model(3, &[PAGE, NEXT], unmap, &[unmap_next]);
+}
+
 /// A page that becomes read-only, as in fork, takes stores nowhere.
 #[test]
 fn a_protected_page_takes_no_stores() {

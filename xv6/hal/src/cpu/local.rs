@@ -55,8 +55,6 @@ pub struct Local {
     pub root: AtomicU64,
     /// The active user page table, null for none.
     pub space: AtomicPtr<Space>,
-    /// The flush generation of `space` that this CPU's TLB has seen.
-    pub generation: Cell<u64>,
     /// A kick is on its way, and need not be sent again; written by others.
     pub kicked: AtomicBool,
     /// When the kernel wants the timer, on the clock; `u64::MAX` for never.
@@ -96,7 +94,6 @@ impl Local {
             user_bases: Cell::new(NO_BASES),
             root: AtomicU64::new(0),
             space: AtomicPtr::new(null_mut()),
-            generation: Cell::new(0),
             kicked: AtomicBool::new(false),
             deadline: Cell::new(u64::MAX),
             armed: Cell::new(u64::MAX),

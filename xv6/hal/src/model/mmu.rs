@@ -9,7 +9,6 @@ use crate::frame::Frame;
 use crate::paging::Space;
 use crate::paging::entry::{self, ACCESSED, DIRTY, ENTRIES, PRESENT, Table, WRITE, slot};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use core::cell::Cell;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU64 as Plain};
 use std::boxed::Box;
@@ -24,16 +23,10 @@ pub(crate) struct Local {
     pub id: u32,
     root: Plain,
     pub space: AtomicPtr<Space>,
-    pub generation: Cell<u64>,
 }
 
-// SAFETY: loom's threads take turns on one thread of the host, and one model runs at a time.
-unsafe impl Sync for Local {}
-
 pub(crate) static LOCALS: [Local; MAX] = {
-    let mut all =
-        [const { Local { id: 0, root: Plain::new(0), space: AtomicPtr::new(null_mut()), generation: Cell::new(0) } };
-            MAX];
+    let mut all = [const { Local { id: 0, root: Plain::new(0), space: AtomicPtr::new(null_mut()) } }; MAX];
     let mut id = 0;
     while id < MAX {
         all[id].id = id as u32;
@@ -115,7 +108,6 @@ pub(super) fn begin() {
             core::mem::forget(root);
         }
         local.space.store(null_mut(), Ordering::Relaxed);
-        local.generation.set(0);
         // Born before the second CPU starts; the models' pages are all below it.
         root(local)[0].store(0, Ordering::Relaxed);
         look(local.id as usize);

@@ -69,6 +69,8 @@ impl Changes {
 pub struct State {
     /// What TLBs may hold that the tables no longer say, until a flush takes it.
     pub changes: Changes,
+    /// Flushes that have taken changes, and wait for CPUs to forget them.
+    pub under_way: u32,
     /// Where the leaves are.
     pub leaves: Leaves,
     /// The root's used slots, a bit each.
@@ -82,8 +84,6 @@ const TOPS: usize = entry::ENTRIES / 2;
 pub struct Space {
     /// The root table.
     pub root: ManuallyDrop<Frame>,
-    /// How many flushes have begun: changes under the lock, with the changes it takes.
-    pub generation: AtomicU64,
     /// Bit `n`: CPU `n` runs it. Changes under the lock.
     pub cpus: AtomicU32,
     locked: AtomicBool,
@@ -192,11 +192,15 @@ impl Space {
         TABLES.add(1);
         crate::heap::try_box(Space {
             root: ManuallyDrop::new(root),
-            generation: AtomicU64::new(1),
             cpus: AtomicU32::new(0),
             locked: AtomicBool::new(false),
             watch: Watch::new(),
-            state: UnsafeCell::new(State { changes: Changes::NONE, leaves: Leaves::NONE, tops: [0; TOPS / 64] }),
+            state: UnsafeCell::new(State {
+                changes: Changes::NONE,
+                under_way: 0,
+                leaves: Leaves::NONE,
+                tops: [0; TOPS / 64],
+            }),
         })
     }
 
@@ -319,23 +323,40 @@ impl Space {
         Ok(Leaf::of(addr, va))
     }
 
-    /// Makes every CPU forget what has changed, and frees the tables that were waiting for that.
-    pub fn flush(&self, mut state: Locked<'_>) {
-        if state.changes.is_none() {
+    /// Makes every CPU forget what has changed, and frees the tables that were waiting for that. What was changed may be in the hands of another
+    /// flush, which has taken it already: this one ends after it.
+    pub fn flush<'a>(&'a self, mut state: Locked<'a>) {
+        if state.changes.is_none() && state.under_way == 0 {
             return;
         }
-        if self.walkers(&state) != Walkers::Others {
-            // Nobody to ask. A flush that waits for this CPU's answer goes on as if nothing had happened.
-            tlb::forget(self, &state.changes);
-            state.changes.count = 0;
-            let tables = core::mem::replace(&mut state.changes.tables, 0);
-            drop(state);
-            return free_chain(tables);
+        if state.under_way > 0 || self.walkers(&state) == Walkers::Others {
+            return self.flush_everywhere(state);
         }
-        let taken = core::mem::replace(&mut state.changes, Changes::NONE);
-        let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
+        // Nobody to ask. A flush that waits for this CPU's answer goes on as if nothing had happened.
+        tlb::forget(self, &state.changes);
+        state.changes.count = 0;
+        let tables = core::mem::replace(&mut state.changes.tables, 0);
         drop(state);
-        tlb::shoot(self, &taken, generation);
+        free_chain(tables);
+    }
+
+    /// [`Space::flush`], where other CPUs run the space or flush it too.
+    #[inline(never)]
+    fn flush_everywhere<'a>(&'a self, mut state: Locked<'a>) {
+        let taken = core::mem::replace(&mut state.changes, Changes::NONE);
+        if !taken.is_none() {
+            state.under_way += 1;
+            drop(state);
+            tlb::shoot(self, &taken);
+            state = self.lock();
+            state.under_way -= 1;
+        }
+        while state.under_way > 0 {
+            drop(state);
+            crate::cpu::pause();
+            state = self.lock();
+        }
+        drop(state);
         free_chain(taken.tables);
     }
 

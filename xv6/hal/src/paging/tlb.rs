@@ -9,11 +9,12 @@
 //! - all that the CPU's TLB holds of user addresses are pages of the space it runs, each of which, since nobody else can have taken the mark
 //!   away without noting it, is marked [`ACCESSED`](super::entry::ACCESSED), or among the space's pending changes, or in a flush that has taken these;
 //! - under the space's lock it can tell: other CPUs run the space, whose use of the marks it must not spoil; changes are pending; a flush
-//!   is under way (the generations differ): in each of these cases it forgets everything instead.
+//!   is under way: in each of these cases it forgets everything instead.
 //!
 //! A flush invalidates here; where no other CPU runs the space, that is all ([`forget`]). Otherwise it asks every other CPU that runs it to do the
 //! same, and waits. They answer from the interrupt in user mode, or when they next spin ([`answer`]). An idle CPU runs no space, so it is never
-//! asked. One request is under way at a time; who waits for its turn answers meanwhile.
+//! asked. One request is under way at a time; who waits for its turn answers meanwhile. What one CPU changes another's flush may take; so each flush
+//! ends after all that were under way with it.
 //!
 //! All this is [`protocol`]. Left to the machine is to forget a page or all of them, to interrupt a CPU, and to know where a CPU's root is. The loom
 //! models run the same protocol on CPUs of their own (`model::mmu`).

@@ -20,7 +20,7 @@ pub fn activate_kernel() {}
 pub fn forget(_space: &Space, _changes: &Changes) {}
 
 /// There is no TLB.
-pub fn shoot(_space: &Space, _changes: &Changes, _generation: u64) {}
+pub fn shoot(_space: &Space, _changes: &Changes) {}
 
 /// There is no CPU that runs it.
 pub fn retire(_space: &Space) {}

@@ -3,7 +3,7 @@
 use super::machine::{LOCALS, Local, forget_all, forget_page, interrupt, local, online, root};
 use crate::paging::leaves::Leaves;
 use crate::paging::space::{Changes, FEW, Space};
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
 use core::ptr::null_mut;
 
 /// The request under way. Its fields are set before `waiting`, and stay until all have answered.
@@ -13,8 +13,6 @@ struct Request {
     waiting: AtomicU32,
     /// The space's address, which is compared only; 0: the kernel's part.
     space: AtomicUsize,
-    /// The space's generation with this flush.
-    generation: AtomicU64,
     /// The pages to forget; more than [`FEW`]: all. [`RETIRE`]: stop using the space.
     count: AtomicUsize,
     pages: [AtomicUsize; FEW],
@@ -30,7 +28,6 @@ static REQUEST: Request = Request {
     taken: AtomicBool::new(false),
     waiting: AtomicU32::new(0),
     space: AtomicUsize::new(0),
-    generation: AtomicU64::new(0),
     count: AtomicUsize::new(0),
     pages: [const { AtomicUsize::new(0) }; FEW],
 };
@@ -60,7 +57,6 @@ pub fn activate(space: &Space) {
     leave(local);
     let state = space.lock_silently();
     space.cpus.fetch_or(1 << local.id, Ordering::SeqCst);
-    local.generation.set(space.generation.load(Ordering::SeqCst));
     let root = root(local);
     space.for_each_top(&state, |slot, entry| root[slot].store(entry, Ordering::Relaxed));
     local.space.store((&raw const *space).cast_mut(), Ordering::Release);
@@ -80,7 +76,7 @@ fn leave(local: &Local) {
     let root = root(local);
     space.for_each_top(&state, |slot, _| root[slot].store(0, Ordering::Relaxed));
     let alone = space.cpus.load(Ordering::SeqCst) == 1 << local.id;
-    let settled = state.changes.is_none() && local.generation.get() == space.generation.load(Ordering::SeqCst);
+    let settled = state.changes.is_none() && state.under_way == 0;
     // One page, whichever, takes what the CPU knows of upper entries along: it walks these tables no more.
     forget_page(0);
     if !(alone && settled && forget_used(&mut state.leaves)) {
@@ -120,13 +116,6 @@ fn invalidate(pages: impl Iterator<Item = usize>, count: usize) {
     }
 }
 
-/// Flush `generation` of the space that this CPU runs is done here. Unless one before is still to come, the CPU is up to date.
-fn done(local: &Local, generation: u64) {
-    if local.generation.get() + 1 == generation {
-        local.generation.set(generation);
-    }
-}
-
 /// Flushes `changes` of a space that no other CPU runs; its lock is held.
 pub fn forget(space: &Space, changes: &Changes) {
     if active(local(), space) {
@@ -135,16 +124,15 @@ pub fn forget(space: &Space, changes: &Changes) {
 }
 
 /// Flushes `changes` here and on all CPUs that run `space`.
-pub fn shoot(space: &Space, changes: &Changes, generation: u64) {
+pub fn shoot(space: &Space, changes: &Changes) {
     let local = local();
     if active(local, space) {
         invalidate(changes.pages.iter().copied(), changes.count);
-        done(local, generation);
     }
     // The tables' changes are visible before we look who else runs it; who starts later sees them.
     fence(Ordering::SeqCst);
     if space.cpus.load(Ordering::SeqCst) & !(1 << local.id) != 0 {
-        ask(space, generation, changes.count, &changes.pages);
+        ask(space, changes.count, &changes.pages);
     }
 }
 
@@ -155,7 +143,7 @@ pub fn retire(space: &Space) {
         leave(local);
     }
     if space.cpus.load(Ordering::SeqCst) != 0 {
-        ask(space, 0, RETIRE, &[]);
+        ask(space, RETIRE, &[]);
     }
 }
 
@@ -187,10 +175,9 @@ fn lock(flag: &AtomicBool) {
 }
 
 /// Asks the other CPUs that run `space`, and waits.
-fn ask(space: &Space, generation: u64, count: usize, pages: &[usize]) {
+fn ask(space: &Space, count: usize, pages: &[usize]) {
     lock(&REQUEST.taken);
     REQUEST.space.store((&raw const *space).addr(), Ordering::Relaxed);
-    REQUEST.generation.store(generation, Ordering::Relaxed);
     REQUEST.count.store(count, Ordering::Relaxed);
     for (slot, &page) in REQUEST.pages.iter().zip(pages) {
         slot.store(page, Ordering::Relaxed);
@@ -211,10 +198,7 @@ pub fn answer() {
     } else if local.space.load(Ordering::Relaxed).addr() == space {
         match REQUEST.count.load(Ordering::Relaxed) {
             RETIRE => leave(local),
-            count => {
-                invalidate(REQUEST.pages.iter().map(|page| page.load(Ordering::Relaxed)), count);
-                done(local, REQUEST.generation.load(Ordering::Relaxed));
-            }
+            count => invalidate(REQUEST.pages.iter().map(|page| page.load(Ordering::Relaxed)), count),
         }
     }
     REQUEST.waiting.fetch_and(!bit, Ordering::Release);
@@ -226,7 +210,6 @@ pub fn begin() {
     REQUEST.taken.store(false, Ordering::Relaxed);
     REQUEST.waiting.store(0, Ordering::Relaxed);
     REQUEST.space.store(0, Ordering::Relaxed);
-    REQUEST.generation.store(0, Ordering::Relaxed);
     REQUEST.count.store(0, Ordering::Relaxed);
     REQUEST.pages.iter().for_each(|page| page.store(0, Ordering::Relaxed));
 }
