@@ -3,6 +3,7 @@
 use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::user as memory;
+use crate::task::sched::IDLE;
 use crate::task::{Cap, Task, futex, sched};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,11 +13,13 @@ pub const ROWS: &[Row] = &[
     Row { number: 24, name: "sched_yield", handler: sched_yield },
     Row { number: 140, name: "getpriority", handler: getpriority },
     Row { number: 141, name: "setpriority", handler: setpriority },
+    Row { number: 142, name: "sched_setparam", handler: sched_setparam },
     Row { number: 143, name: "sched_getparam", handler: sched_getparam },
     Row { number: 144, name: "sched_setscheduler", handler: sched_setscheduler },
     Row { number: 145, name: "sched_getscheduler", handler: sched_getscheduler },
     Row { number: 146, name: "sched_get_priority_max", handler: |call| priority_range(call, 99) },
     Row { number: 147, name: "sched_get_priority_min", handler: |call| priority_range(call, 1) },
+    Row { number: 148, name: "sched_rr_get_interval", handler: sched_rr_get_interval },
     Row { number: 158, name: "arch_prctl", handler: arch_prctl },
     Row { number: 202, name: "futex", handler: futex_call },
     Row { number: 203, name: "sched_setaffinity", handler: sched_setaffinity },
@@ -34,7 +37,6 @@ fn sched_yield(_call: &mut Call<'_>) -> Result<usize> {
 fn find_task(call: &Call<'_>, tid: usize) -> Result<Arc<Task>> {
     match tid as i32 {
         0 => Ok(call.task.clone()),
-        tid if tid < 0 => Err(Errno::EINVAL.into()),
         tid => call.task.pid_ns().find(tid as u32).and_then(|pid| pid.task()).ok_or(Errno::ESRCH.into()),
     }
 }
@@ -89,26 +91,58 @@ fn setpriority(call: &mut Call<'_>) -> Result<usize> {
     Ok(0)
 }
 
-/// The one policy there is, `SCHED_OTHER`.
-fn sched_getscheduler(call: &mut Call<'_>) -> Result<usize> {
-    find_task(call, call.args[0]).map(|_| 0)
+/// The thread that a call about policies is about: a negative number is `EINVAL` there, not `ESRCH`.
+fn policy_target(call: &Call<'_>) -> Result<Arc<Task>> {
+    if (call.args[0] as i32) < 0 { Err(Errno::EINVAL.into()) } else { find_task(call, call.args[0]) }
 }
 
+fn sched_getscheduler(call: &mut Call<'_>) -> Result<usize> {
+    policy_target(call).map(|task| task.policy().into())
+}
+
+/// sched_getparam(2): the priority, which only real-time policies have.
 fn sched_getparam(call: &mut Call<'_>) -> Result<usize> {
-    find_task(call, call.args[0])?;
+    policy_target(call)?;
     memory::write(call.args[1], &0u32)?;
     Ok(0)
 }
 
+/// sched_setscheduler(2): `SCHED_OTHER`, `SCHED_BATCH` (here the same) and `SCHED_IDLE`; nobody gets a real-time policy.
 fn sched_setscheduler(call: &mut Call<'_>) -> Result<usize> {
-    let [pid, policy, param, ..] = call.args;
-    find_task(call, pid)?;
+    set_policy(call, call.args[1], call.args[2])
+}
+
+/// sched_setparam(2): the policy stays.
+fn sched_setparam(call: &mut Call<'_>) -> Result<usize> {
+    let policy = policy_target(call)?.policy();
+    set_policy(call, policy.into(), call.args[1])
+}
+
+fn set_policy(call: &Call<'_>, policy: usize, param: usize) -> Result<usize> {
+    let target = policy_target(call)?;
     let priority: u32 = memory::read(param)?;
+    // Back from where niceness would be 20.
+    let rises = target.policy() == IDLE && policy != IDLE.into() && !call.task.cred().capable(Cap::SysNice);
     match (policy, priority) {
-        (0 | 3 | 5, 0) => Ok(0),
-        (1 | 2, 1..=99) => Err(Errno::EPERM.during("real-time scheduling is not supported")),
-        _ => Err(Errno::EINVAL.into()),
+        (0 | 3 | 5, 0) if may_schedule(call, &target) && !rises => target.set_policy(policy as u8),
+        (0 | 3 | 5, 0) => return Err(Errno::EPERM.into()),
+        (1 | 2, 1..=99) => return Err(Errno::EPERM.during("real-time scheduling is not supported")),
+        _ => return Err(Errno::EINVAL.into()),
     }
+    Ok(0)
+}
+
+/// Whether the caller may decide how `target` runs.
+fn may_schedule(call: &Call<'_>, target: &Task) -> bool {
+    let (cred, theirs) = (call.task.cred(), target.cred());
+    cred.euid == theirs.euid || cred.euid == theirs.uid || cred.capable_in(&theirs.user, Cap::SysNice)
+}
+
+/// sched_rr_get_interval(2): how long a thread runs while others wait.
+fn sched_rr_get_interval(call: &mut Call<'_>) -> Result<usize> {
+    policy_target(call)?;
+    memory::write(call.args[1], &super::time::timespec(sched::SLICE))?;
+    Ok(0)
 }
 
 /// sched_get_priority_max(2) and min: 0 for the ordinary policies; the real-time ones have a range, though nobody gets into it.
@@ -128,9 +162,7 @@ fn sched_setaffinity(call: &mut Call<'_>) -> Result<usize> {
     let target = find_task(call, tid)?;
     let mut bytes = [0; MASK_BYTES];
     memory::read_bytes(address, &mut bytes[..size.min(MASK_BYTES)])?;
-    let cred = call.task.cred();
-    let theirs = target.cred();
-    if cred.euid != theirs.euid && cred.euid != theirs.uid && !cred.capable_in(&theirs.user, Cap::SysNice) {
+    if !may_schedule(call, &target) {
         return Err(Errno::EPERM.into());
     }
     let mask = u64::from_le_bytes(bytes) & sched::online();

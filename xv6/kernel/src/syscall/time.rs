@@ -47,7 +47,7 @@ pub fn read_timespec(address: usize) -> Result<u64> {
     Ok((sec as u64).saturating_mul(SECOND).saturating_add(nsec as u64))
 }
 
-fn timespec(ns: u64) -> [u64; 2] {
+pub fn timespec(ns: u64) -> [u64; 2] {
     [ns / SECOND, ns % SECOND]
 }
 

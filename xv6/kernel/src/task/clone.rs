@@ -152,6 +152,7 @@ pub fn clone(task: &Arc<Task>, user: &mut UserContext, args: &CloneArgs) -> Resu
         task.entity.affinity(),
         sched::birth_time(),
     );
+    entity.set_policy(task.entity.policy());
     let signals = {
         let own = task.signals.lock();
         let keeps_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);

@@ -270,6 +270,16 @@ impl Task {
         self.entity.nice()
     }
 
+    /// The scheduling policy, by sched(7)'s numbers.
+    pub fn policy(&self) -> u8 {
+        self.entity.policy()
+    }
+
+    /// Sets the scheduling policy: 0, 3 or 5.
+    pub fn set_policy(&self, policy: u8) {
+        self.entity.set_policy(policy);
+    }
+
     /// The CPU it ran on last.
     pub fn last_cpu(&self) -> usize {
         self.entity.last_cpu()

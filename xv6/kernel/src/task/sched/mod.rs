@@ -18,7 +18,7 @@ mod start;
 #[cfg(loom)]
 pub use cpu::forget;
 pub use cpu::{active, blocked, current, current_weak, describe, idle_ns, online, runnable, switches, with_current};
-pub use entity::Entity;
+pub use entity::{Entity, IDLE};
 pub(super) use start::{Start, new_context};
 pub use start::{spawn_kernel, start_cpu};
 
@@ -31,7 +31,7 @@ use entity::Phase;
 use hal::sync::atomic::{Ordering, fence};
 
 /// How long a thread runs while another waits, in ns.
-const SLICE: u64 = 3_000_000;
+pub const SLICE: u64 = 3_000_000;
 /// How long a thread waits in a queue before an idle CPU is asked to take it, in ns; longer where that turned out to be for nothing.
 const HELP: u64 = 500_000;
 /// A thread that came into its queue more recently than this is not stolen, in ns.

@@ -379,6 +379,32 @@ pub const AREA: Area = Area {
                 sys!(SYS_sched_get_priority_max, 77),
             ]);
             t.put(sys!(SYS_sched_setscheduler, 0, 0, &[1i32]));
+            t.is("of_no_thread", [sys!(SYS_sched_getaffinity, -1, 128, &mut set), sys!(SYS_getpriority, 0, -1)]);
+            t.is(
+                "parameters",
+                [
+                    sys!(SYS_sched_setparam, 0, &[0i32]),
+                    sys!(SYS_sched_setparam, 0, &[1i32]),
+                    sys!(SYS_sched_setparam, -1, &[0i32]),
+                    sys!(SYS_sched_setparam, 1 << 22, &[0i32]),
+                    sys!(SYS_sched_setparam, 0, 8),
+                    sys!(SYS_sched_rr_get_interval, -1, &mut set),
+                    sys!(SYS_sched_rr_get_interval, 1 << 22, &mut set),
+                    sys!(SYS_sched_rr_get_interval, 0, 8),
+                    sys!(SYS_sched_rr_get_interval, 0, &mut set),
+                ],
+            );
+            t.is(
+                "policies",
+                [3, 5, 0, 77].map(|policy| {
+                    let answer = sys!(SYS_sched_setscheduler, 0, policy, &[0i32]);
+                    (
+                        answer,
+                        sys!(SYS_sched_getscheduler, 0),
+                        reap(spawn(|| must(sys!(SYS_sched_getscheduler, 0)) as i32)),
+                    )
+                }),
+            );
         }),
     ],
 };
