@@ -4,6 +4,7 @@ use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::user as memory;
 use crate::task::clone::{self, CloneArgs, CloneFlags};
+use crate::task::ptrace::{self, Mode};
 use crate::task::signal::{SIGINFO_BYTES, SigData, SigInfo, Signal};
 use crate::task::wait::{self, Report, WaitOptions, Which};
 use crate::task::{self, Process, pidfd};
@@ -24,6 +25,7 @@ pub const ROWS: &[Row] = &[
     Row { number: 247, name: "waitid", handler: waitid },
     Row { number: 434, name: "pidfd_open", handler: pidfd_open },
     Row { number: 435, name: "clone3", handler: clone3 },
+    Row { number: 438, name: "pidfd_getfd", handler: pidfd_getfd },
 ];
 
 fn getpid(call: &mut Call<'_>) -> Result<usize> {
@@ -217,4 +219,16 @@ fn pidfd_open(call: &mut Call<'_>) -> Result<usize> {
     }
     let process = find_process(call, pid)?;
     pidfd::open(call.task, &process, flags & PIDFD_NONBLOCK != 0).map(|fd| fd as usize)
+}
+
+/// pidfd_getfd(2): another process's open file as one of the caller's, who must be allowed to trace that process.
+fn pidfd_getfd(call: &mut Call<'_>) -> Result<usize> {
+    let [fd, theirs, flags, ..] = call.args;
+    if flags != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let process = pidfd::process_of(call.task, fd as u32)?;
+    ptrace::may_access(call.task, &process, Mode::Real)?;
+    let files = process.leader().and_then(|leader| leader.try_files()).ok_or(Errno::ESRCH)?;
+    Ok(call.task.files().insert(files.get(theirs as u32)?, true)? as usize)
 }

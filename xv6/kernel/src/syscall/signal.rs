@@ -3,6 +3,7 @@
 use super::process::find_process;
 use super::{Call, Row};
 use crate::error::{Errno, Result};
+use crate::fs::procfs;
 use crate::mm::user as memory;
 use crate::task::signal::{
     self, AltStack, SI_TKILL, SI_USER, SIGINFO_BYTES, SigAction, SigData, SigInfo, SigSet, Signal,
@@ -264,7 +265,9 @@ fn pidfd_send_signal(call: &mut Call<'_>) -> Result<usize> {
         return Err(Errno::EINVAL.into());
     }
     let signal = signal_arg(number)?;
-    let target = pidfd::process_of(call.task, fd as u32)?;
+    let file = call.task.files().get(fd as u32)?;
+    // A process's folder does as well, which was there before pidfds.
+    let target = pidfd::process_in(&file).map_or_else(|| procfs::process_of(&file), Ok)?;
     if target.is_reaped() {
         return Err(Errno::ESRCH.into());
     }

@@ -43,9 +43,10 @@ pub(super) fn reserve(task: &Task, process: &Arc<Process>) -> Result<u32> {
 
 /// The process that descriptor `fd` of the calling process names: a pidfd; `EBADF` for other files.
 pub fn process_of(task: &Task, fd: u32) -> Result<Arc<Process>> {
-    let file = task.files().get(fd)?;
-    match file.operations::<PidFd>() {
-        Some(pidfd) => Ok(pidfd.0.clone()),
-        None => Err(Errno::EBADF.into()),
-    }
+    process_in(&*task.files().get(fd)?).ok_or(Errno::EBADF.into())
+}
+
+/// The process that an open pidfd names.
+pub fn process_in(file: &File) -> Option<Arc<Process>> {
+    file.operations::<PidFd>().map(|pidfd| pidfd.0.clone())
 }

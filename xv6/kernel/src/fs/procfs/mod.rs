@@ -30,7 +30,7 @@ use crate::ns::PidNamespace;
 use crate::task::{Process, Task};
 use crate::vfs::fstype::Source;
 use crate::vfs::inode::{FileSystem, InodeRef, StatFs};
-use crate::vfs::{FsType, MountArgs, Path, new_dev};
+use crate::vfs::{File, FsType, MountArgs, Path, new_dev};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
@@ -119,6 +119,12 @@ impl Row {
     const fn private(self) -> Row {
         Row { mode: self.mode & 0o700, private: true, ..self }
     }
+}
+
+/// The process whose folder, `/proc/PID`, `file` is: `EBADF` for other files, `ESRCH` if it is gone.
+pub fn process_of(file: &File) -> Result<Arc<Process>> {
+    let node = file.inode.as_any().downcast_ref::<node::ProcNode>();
+    node.and_then(|node| node.of_process()).ok_or(Errno::EBADF)?.process()
 }
 
 /// Whom a file is about.

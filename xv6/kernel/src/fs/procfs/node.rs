@@ -4,6 +4,7 @@
 //! of the path of rows, stable while the process lives.
 
 use super::lists::List;
+use super::process::PROCESS;
 use super::{ProcFs, Row, Show, Store, Subject, View, What, access};
 use crate::error::{Errno, Result};
 use crate::fs::text::{Text, TextFile};
@@ -53,6 +54,11 @@ pub fn child_ino(parent: u64, name: &[u8]) -> u64 {
 }
 
 impl ProcNode {
+    /// What it is about, if it is a process's folder.
+    pub fn of_process(&self) -> Option<&View> {
+        matches!(self.what, What::Rows(rows) if core::ptr::eq(rows, PROCESS)).then_some(&self.view)
+    }
+
     /// An entry called `name` of the folder `parent`.
     pub fn new(parent: &ProcNode, name: &[u8], view: View, row: &Row) -> Arc<ProcNode> {
         Arc::new(ProcNode {

@@ -5,7 +5,7 @@ use libc::{O_RDONLY, O_RDWR, SIGKILL, SIGTERM};
 use crate::areas::poll::poll_one;
 use crate::child::{Gate, end, part, reap, sleeper, spawn, until};
 use crate::runner::{Area, plain, root};
-use crate::sys::{Fd, file, getpid, must, open, read, sys};
+use crate::sys::{Fd, file, getpid, must, open, read, sys, text};
 
 pub const AREA: Area = Area {
     name: "namespaces",
@@ -65,6 +65,17 @@ pub const AREA: Area = Area {
             t.put(own.and_then(|fd| read(Fd(fd as i32), 4)));
             t.put(own.and_then(|fd| crate::sys::fcntl(Fd(fd as i32), libc::F_GETFD, 0)));
             end(child);
+        }),
+        plain("pidfd_of_a_folder", |t| {
+            let child = sleeper();
+            let folder = must(open(&text(&format!("/proc/{child}")), O_RDONLY));
+            let file = must(open(&text(&format!("/proc/{child}/stat")), O_RDONLY));
+            let threads = must(open(&text(&format!("/proc/{child}/task")), O_RDONLY));
+            t.put([folder, file, threads].map(|fd| sys!(SYS_pidfd_send_signal, fd, 0, 0, 0)));
+            t.is("waitid", sys!(SYS_waitid, libc::P_PIDFD, folder, 0, libc::WEXITED, 0));
+            t.put(sys!(SYS_pidfd_send_signal, folder, SIGTERM, 0, 0));
+            t.put(reap(child));
+            t.is("gone", sys!(SYS_pidfd_send_signal, folder, 0, 0, 0));
         }),
         plain("pidfd_does_not_follow_a_new_process", |t| {
             let child = spawn(|| 0);
