@@ -281,11 +281,14 @@ fn publish(task: &Arc<Task>, child: &Arc<Task>, flags: CloneFlags) -> Result<()>
         return Err(Errno::ERESTARTNOINTR.into());
     }
     if !flags.contains(CloneFlags::THREAD) {
-        let parent =
-            if flags.contains(CloneFlags::PARENT) { task.process.parent() } else { Some(task.process.clone()) };
+        let (parent, made_by) = if flags.contains(CloneFlags::PARENT) {
+            (task.process.parent(), task.process.made_by.load(Ordering::Relaxed))
+        } else {
+            (Some(task.process.clone()), task.own_number())
+        };
         let Some(parent) = parent else { return Err(Errno::EINVAL.into()) };
         let group = task.process.group();
-        process.set_parent(Some(&parent));
+        process.set_parent(Some(&parent), made_by);
         process.family.lock().group = group.clone();
         group.add(process);
         parent.family.lock().children.insert(process.pid.global(), process.clone());

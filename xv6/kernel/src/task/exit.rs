@@ -202,7 +202,7 @@ fn end_process(process: &Arc<Process>) {
 /// Gives `child` of the ending `process` to its new parent. Under the tree lock.
 fn adopt(process: &Arc<Process>, child: Arc<Process>, letters: &mut Letters, dead: &mut Vec<Arc<Process>>) {
     let reaper = find_reaper(process, &child);
-    child.set_parent(reaper.as_ref());
+    child.set_parent(reaper.as_ref(), 0);
     if let Some(number) = Signal::new(u32::from(child.parent_death_signal.load(Ordering::Relaxed))) {
         letters.push((child.clone(), SigInfo::kernel(number)));
     }
@@ -296,7 +296,7 @@ pub(super) fn reap(process: &Arc<Process>) -> bool {
         }
         let group = process.group();
         group.remove(process);
-        process.set_parent(None);
+        process.set_parent(None, 0);
         process.pid.set_process(Weak::new());
         parent
     };

@@ -128,6 +128,8 @@ pub struct Process {
     pub personality: AtomicU32,
     /// `PR_SET_PDEATHSIG`.
     pub(super) parent_death_signal: AtomicU8,
+    /// The number of the parent's thread that made it, in that thread's own namespace; 0: none of the parent's did.
+    pub(super) made_by: AtomicU32,
     /// Threads that called execve(2) and wait to be alone wait here; so do those who wait for stops to end.
     pub(super) threads_gone: WaitQueue,
     /// Threads of this process that wait for its children.
@@ -177,6 +179,7 @@ impl Process {
             oom_score_adj: AtomicI16::new(0),
             personality: AtomicU32::new(0),
             parent_death_signal: AtomicU8::new(0),
+            made_by: AtomicU32::new(0),
             threads_gone: WaitQueue::new(),
             child_changed: WaitQueue::new(),
             exited: WaitQueue::new(),
@@ -204,8 +207,9 @@ impl Process {
         self.parent_number.load(Ordering::Relaxed)
     }
 
-    /// Names the parent. Under the tree lock.
-    pub(super) fn set_parent(&self, parent: Option<&Arc<Process>>) {
+    /// Names the parent, whose thread `made_by` made the process, if it is not 0. Under the tree lock.
+    pub(super) fn set_parent(&self, parent: Option<&Arc<Process>>, made_by: u32) {
+        self.made_by.store(made_by, Ordering::Relaxed);
         let number = match (parent, self.pid.namespace()) {
             (Some(parent), Some(namespace)) => parent.pid.nr_or_zero(namespace),
             _ => 0,

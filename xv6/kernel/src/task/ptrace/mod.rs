@@ -1,7 +1,7 @@
 //! Tracing: one process watches and steers the threads of others (ptrace(2)), as `trace`, strace and gdb do.
 //!
-//! A thread has a [`Tracee`] from the first time that somebody traces it. Its tracer is a thread that attached to it, or for `TRACEME` the parent,
-//! any thread of which may act, since nobody keeps which one forked; all threads of the tracer's process may wait for it. A traced thread stops
+//! A thread has a [`Tracee`] from the first time that somebody traces it. Its tracer is a thread that attached to it, or for `TRACEME` the parent's
+//! thread that forked; only that thread may act, while all of its process may wait for the tracee. A traced thread stops
 //! at what its tracer asked for and tells it by wait(2) and `SIGCHLD`; the tracer then looks and changes (`request`) and lets it go on. The
 //! registers live on the tracee's kernel stack, so a stop copies them here and copies them back.
 //!
@@ -106,8 +106,8 @@ pub(super) enum Order {
 pub struct Tracee {
     /// Nobody: not traced now.
     tracer: Weak<Process>,
-    /// The thread of the tracer that alone may act, and whose end ends the tracing; `None`: any, until the last has ended.
-    by: Option<Weak<Task>>,
+    /// The thread of the tracer that alone may act, and whose end ends the tracing.
+    by: Weak<Task>,
     seized: bool,
     options: Options,
     order: Order,
@@ -184,7 +184,7 @@ pub(super) fn holds_back(task: &Task) -> bool {
 }
 
 /// Makes `tracer` trace `task`. `EPERM` if somebody does already, or the tracer is ending.
-fn link(tracer: &Arc<Process>, by: Option<Weak<Task>>, task: &Arc<Task>, seized: bool, options: Options) -> Result<()> {
+fn link(tracer: &Arc<Process>, by: Weak<Task>, task: &Arc<Task>, seized: bool, options: Options) -> Result<()> {
     {
         let mut trace = task.trace.lock();
         if task.traced.load(Ordering::Relaxed) {

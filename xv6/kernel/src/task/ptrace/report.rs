@@ -123,7 +123,7 @@ pub fn tracing_thread_ended(thread: &Arc<Task>) {
     for task in tracees {
         let (ours, kills) = {
             let trace = task.trace.lock();
-            let ours = trace.by.as_ref().is_some_and(|by| core::ptr::eq(by.as_ptr(), Arc::as_ptr(thread)));
+            let ours = core::ptr::eq(trace.by.as_ptr(), Arc::as_ptr(thread));
             (ours, trace.options.contains(super::Options::EXITKILL))
         };
         if ours {

@@ -1,11 +1,11 @@
 //! The tracer's side: beginning and ending, and what it may do with a tracee that is stopped. `syscall::ptrace` decodes into these.
 
 use super::stop::{EVENT_STOP, State, syscall_info as info_of};
-use super::{Kind, Mode, Options, Order, Stopped, forget, link, may_access};
+use super::{Kind, Mode, Options, Order, Stopped, forget, link, may_access, tracing_thread_ended};
 use crate::error::{Errno, Result};
 use crate::task::signal::{self, SigInfo, Signal};
 use crate::task::thread::WORK_TRACE;
-use crate::task::{Cap, Task, sched};
+use crate::task::{Cap, Process, Task, sched};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -21,15 +21,29 @@ pub enum ResumeMode {
     Step,
 }
 
-/// `PTRACE_TRACEME`: the parent traces the caller. `EPERM` if it is traced already, or may do what its parent may not.
+/// `PTRACE_TRACEME`: the parent's thread that forked traces the caller. `EPERM` if it is traced already, or may do what its parent may not.
 pub fn trace_me(task: &Arc<Task>) -> Result<()> {
-    let parent = task.process.parent().ok_or(Errno::EPERM)?;
-    let (Some(theirs), ours) = (parent.cred(), task.cred()) else { return Err(Errno::EPERM.into()) };
+    let parent = parent_thread(&task.process).ok_or(Errno::EPERM)?;
+    let (theirs, ours) = (parent.cred(), task.cred());
     let covered = Arc::ptr_eq(&theirs.user, &ours.user) && ours.permitted.within(theirs.permitted);
     if !covered && !theirs.capable_in(&ours.user, Cap::SysPtrace) {
         return Err(Errno::EPERM.during("asking a lesser parent to trace"));
     }
-    link(&parent, None, task, false, Options::empty())
+    link(&parent.process, Arc::downgrade(&parent), task, false, Options::empty())?;
+    if parent.exiting.load(Ordering::Acquire) {
+        // It may have looked already for what it leaves untraced.
+        tracing_thread_ended(&parent);
+    }
+    Ok(())
+}
+
+/// The parent's thread that made `process`, or once that has ended, the first that lives; `None` if there is none.
+fn parent_thread(process: &Process) -> Option<Arc<Task>> {
+    let mut threads = process.parent()?.threads();
+    threads.retain(|thread| !thread.exiting.load(Ordering::Acquire));
+    let made_by = process.made_by.load(Ordering::Relaxed);
+    let maker = threads.iter().find(|thread| thread.own_number() == made_by);
+    maker.or(threads.first()).cloned()
 }
 
 /// `PTRACE_ATTACH`, which stops the thread, and `PTRACE_SEIZE`, which does not and sets options. `ESRCH`, `EPERM`.
@@ -42,8 +56,7 @@ pub fn attach(caller: &Arc<Task>, tid: u32, seize: Option<Options>) -> Result<()
     if target.exiting.load(Ordering::Acquire) || target.process.exiting.load(Ordering::Acquire) {
         return Err(Errno::EPERM.during("tracing a thread that ends"));
     }
-    let by = Some(Arc::downgrade(caller));
-    link(&caller.process, by, &target, seize.is_some(), seize.unwrap_or_default())?;
+    link(&caller.process, Arc::downgrade(caller), &target, seize.is_some(), seize.unwrap_or_default())?;
     if seize.is_none() {
         signal::send_to_task(&target, Signal::STOP);
     }
@@ -69,8 +82,7 @@ pub fn tracee(caller: &Task, tid: u32) -> Result<Arc<Task>> {
     let target = find(caller, tid)?;
     let ours = {
         let trace = target.trace.lock();
-        let by_caller = trace.by.as_ref().is_none_or(|by| core::ptr::eq(by.as_ptr(), caller));
-        core::ptr::eq(trace.tracer.as_ptr(), Arc::as_ptr(&caller.process)) && by_caller
+        core::ptr::eq(trace.tracer.as_ptr(), Arc::as_ptr(&caller.process)) && core::ptr::eq(trace.by.as_ptr(), caller)
     };
     if ours { Ok(target) } else { Err(Errno::ESRCH.during("using a thread that one does not trace")) }
 }

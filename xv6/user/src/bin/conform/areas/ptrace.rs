@@ -220,6 +220,40 @@ pub const AREA: Area = Area {
             t.is("after_it", [ptrace(PTRACE_DETACH, target, 0, 0)]);
             end(target);
         }),
+        plain("traceme_names_the_thread", |t| {
+            let fork = |ready: Gate| match must(sys!(SYS_clone, SIGCHLD, 0, 0, 0, 0)) {
+                0 => {
+                    ready.wait();
+                    must(ptrace(PTRACE_TRACEME, 0, 0, 0));
+                    must(kill(getpid(), SIGSTOP));
+                    exit(7)
+                }
+                child => child as i32,
+            };
+            let (looked, (tell, told)) = (Gate::new(), std::sync::mpsc::channel());
+            let thread = std::thread::spawn(move || {
+                let ready = Gate::new();
+                let child = fork(ready);
+                ready.open();
+                let first = stop(child);
+                let _ = tell.send(child);
+                looked.wait();
+                let answer = ptrace(PTRACE_CONT, child, 0, 0).map(|_| stop(child));
+                (first, answer)
+            });
+            let child = told.recv().unwrap_or(0);
+            t.is("another_thread", [ptrace(PTRACE_SETOPTIONS, child, 0, 0), ptrace(PTRACE_CONT, child, 0, 0)]);
+            looked.open();
+            let (first, answer) = thread.join().unwrap_or((String::new(), Ok(String::new())));
+            t.is("the_thread", (first, answer));
+            // When that has ended, it is another of the parent's.
+            let ready = Gate::new();
+            let child = std::thread::spawn(move || fork(ready)).join().unwrap_or(0);
+            ready.open();
+            t.is("after_it", stop(child));
+            t.put(ptrace(PTRACE_CONT, child, 0, 0));
+            t.put(stop(child));
+        }),
         plain("refused", |t| {
             t.put([ptrace(PTRACE_CONT, getpid(), 0, 0), ptrace(PTRACE_SEIZE, getpid(), 0, 0), ptrace(9999, 1, 0, 0)]);
             t.put(end_of(|| {
