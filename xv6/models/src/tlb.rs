@@ -53,8 +53,8 @@ fn model(preemptions: usize, pages: &'static [usize], first: fn(&PageTable), oth
 /// A CPU's life: `body`, and then it idles and answers until all have come so far.
 fn live(table: ManuallyDrop<Arc<PageTable>>, body: fn(&PageTable)) {
     body(&table);
-    // Whoever is last ends the space, which another CPU may still run.
-    let last = LIVE.fetch_sub(1, Ordering::Relaxed) == 1;
+    // Whoever is last ends the space, which another CPU may still run. Ordered as the count of references, which loom does not know.
+    let last = LIVE.fetch_sub(1, Ordering::AcqRel) == 1;
     drop(ManuallyDrop::into_inner(table));
     if last {
         power_off();

@@ -84,7 +84,7 @@ const TOPS: usize = entry::ENTRIES / 2;
 pub struct Space {
     /// The root table.
     pub root: ManuallyDrop<Frame>,
-    /// Bit `n`: CPU `n` runs it. Changes under the lock.
+    /// Bit `n`: CPU `n` runs it. Changes under the lock, so by plain stores.
     pub cpus: AtomicU32,
     locked: AtomicBool,
     watch: Watch,

@@ -3,7 +3,7 @@
 use super::machine::{LOCALS, Local, forget_all, forget_page, interrupt, local, online, root};
 use crate::paging::leaves::Leaves;
 use crate::paging::space::{Changes, FEW, Space};
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use core::ptr::null_mut;
 
 /// The request under way. Its fields are set before `waiting`, and stay until all have answered.
@@ -56,7 +56,7 @@ pub fn activate(space: &Space) {
     }
     leave(local);
     let state = space.lock_silently();
-    space.cpus.fetch_or(1 << local.id, Ordering::SeqCst);
+    space.cpus.store(space.cpus.load(Ordering::Relaxed) | 1 << local.id, Ordering::Relaxed);
     let root = root(local);
     space.for_each_top(&state, |slot, entry| root[slot].store(entry, Ordering::Relaxed));
     local.space.store((&raw const *space).cast_mut(), Ordering::Release);
@@ -75,14 +75,14 @@ fn leave(local: &Local) {
     local.space.store(null_mut(), Ordering::Relaxed);
     let root = root(local);
     space.for_each_top(&state, |slot, _| root[slot].store(0, Ordering::Relaxed));
-    let alone = space.cpus.load(Ordering::SeqCst) == 1 << local.id;
+    let others = space.cpus.load(Ordering::Relaxed) & !(1 << local.id);
     let settled = state.changes.is_none() && state.under_way == 0;
     // One page, whichever, takes what the CPU knows of upper entries along: it walks these tables no more.
     forget_page(0);
-    if !(alone && settled && forget_used(&mut state.leaves)) {
+    if !(others == 0 && settled && forget_used(&mut state.leaves)) {
         forget_all();
     }
-    space.cpus.fetch_and(!(1 << local.id), Ordering::SeqCst);
+    space.cpus.store(others, Ordering::Release);
 }
 
 /// Forgets the pages marked as used; false if they are too many for that, or not all known.
@@ -129,9 +129,8 @@ pub fn shoot(space: &Space, changes: &Changes) {
     if active(local, space) {
         invalidate(changes.pages.iter().copied(), changes.count);
     }
-    // The tables' changes are visible before we look who else runs it; who starts later sees them.
-    fence(Ordering::SeqCst);
-    if space.cpus.load(Ordering::SeqCst) & !(1 << local.id) != 0 {
+    // Who ran it when the changes were taken, under the lock, is seen here; who starts later sees the tables as they are now.
+    if space.cpus.load(Ordering::Acquire) & !(1 << local.id) != 0 {
         ask(space, changes.count, &changes.pages);
     }
 }
@@ -142,7 +141,7 @@ pub fn retire(space: &Space) {
     if active(local, space) {
         leave(local);
     }
-    if space.cpus.load(Ordering::SeqCst) != 0 {
+    if space.cpus.load(Ordering::Acquire) != 0 {
         ask(space, RETIRE, &[]);
     }
 }
@@ -182,7 +181,7 @@ fn ask(space: &Space, count: usize, pages: &[usize]) {
     for (slot, &page) in REQUEST.pages.iter().zip(pages) {
         slot.store(page, Ordering::Relaxed);
     }
-    send(space.cpus.load(Ordering::SeqCst) & !(1 << local().id));
+    send(space.cpus.load(Ordering::Acquire) & !(1 << local().id));
 }
 
 /// Does what a request asks of this CPU, if one does.
