@@ -290,7 +290,6 @@ mod tests {
 
     #[test]
     fn frames_are_counted_and_come_back() {
-        let before = free();
         let mut frame = Frame::zeroed().expect("memory");
         let other = frame.clone();
         assert_eq!(frame.refs(), 2);
@@ -302,7 +301,13 @@ mod tests {
         assert_eq!(end, [1, 2, 3, 4]);
         assert!(frame.get_mut().is_some_and(|bytes| bytes[..4092].iter().all(|&b| b == 0)));
         drop(frame);
-        assert!(free() <= before, "other tests may hold frames, but none may appear");
+        // Other tests take and give frames at the same time, but not most of the time.
+        let comes_back = || {
+            let before = free();
+            drop(Frame::zeroed().expect("memory"));
+            free() == before
+        };
+        assert!((0..1000).filter(|_| comes_back()).count() > 500);
     }
 
     #[test]
