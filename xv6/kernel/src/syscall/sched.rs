@@ -4,7 +4,7 @@ use super::{Call, Row};
 use crate::error::{Errno, Result};
 use crate::mm::user as memory;
 use crate::task::sched::IDLE;
-use crate::task::{Cap, Task, futex, sched};
+use crate::task::{Cap, Cred, Task, futex, sched};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -79,8 +79,7 @@ fn setpriority(call: &mut Call<'_>) -> Result<usize> {
     let nice = (call.args[2] as i32).clamp(-20, 19) as i8;
     let cred = call.task.cred();
     for target in priority_targets(call)? {
-        let theirs = target.cred();
-        if theirs.euid != cred.euid && theirs.uid != cred.euid && !cred.capable_in(&theirs.user, Cap::SysNice) {
+        if !may_schedule(&cred, &target) {
             return Err(Errno::EPERM.into());
         }
         if nice < target.nice() && !cred.capable(Cap::SysNice) {
@@ -109,22 +108,23 @@ fn sched_getparam(call: &mut Call<'_>) -> Result<usize> {
 
 /// sched_setscheduler(2): `SCHED_OTHER`, `SCHED_BATCH` (here the same) and `SCHED_IDLE`; nobody gets a real-time policy.
 fn sched_setscheduler(call: &mut Call<'_>) -> Result<usize> {
-    set_policy(call, call.args[1], call.args[2])
+    let target = policy_target(call)?;
+    set_policy(call, &target, call.args[1], call.args[2])
 }
 
 /// sched_setparam(2): the policy stays.
 fn sched_setparam(call: &mut Call<'_>) -> Result<usize> {
-    let policy = policy_target(call)?.policy();
-    set_policy(call, policy.into(), call.args[1])
+    let target = policy_target(call)?;
+    set_policy(call, &target, target.policy().into(), call.args[1])
 }
 
-fn set_policy(call: &Call<'_>, policy: usize, param: usize) -> Result<usize> {
-    let target = policy_target(call)?;
+fn set_policy(call: &Call<'_>, target: &Task, policy: usize, param: usize) -> Result<usize> {
     let priority: u32 = memory::read(param)?;
+    let cred = call.task.cred();
     // Back from where niceness would be 20.
-    let rises = target.policy() == IDLE && policy != IDLE.into() && !call.task.cred().capable(Cap::SysNice);
+    let rises = target.policy() == IDLE && policy != IDLE.into() && !cred.capable(Cap::SysNice);
     match (policy, priority) {
-        (0 | 3 | 5, 0) if may_schedule(call, &target) && !rises => target.set_policy(policy as u8),
+        (0 | 3 | 5, 0) if may_schedule(&cred, target) && !rises => target.set_policy(policy as u8),
         (0 | 3 | 5, 0) => return Err(Errno::EPERM.into()),
         (1 | 2, 1..=99) => return Err(Errno::EPERM.during("real-time scheduling is not supported")),
         _ => return Err(Errno::EINVAL.into()),
@@ -132,9 +132,9 @@ fn set_policy(call: &Call<'_>, policy: usize, param: usize) -> Result<usize> {
     Ok(0)
 }
 
-/// Whether the caller may decide how `target` runs.
-fn may_schedule(call: &Call<'_>, target: &Task) -> bool {
-    let (cred, theirs) = (call.task.cred(), target.cred());
+/// Whether who has `cred` may decide how `target` runs.
+fn may_schedule(cred: &Cred, target: &Task) -> bool {
+    let theirs = target.cred();
     cred.euid == theirs.euid || cred.euid == theirs.uid || cred.capable_in(&theirs.user, Cap::SysNice)
 }
 
@@ -162,7 +162,7 @@ fn sched_setaffinity(call: &mut Call<'_>) -> Result<usize> {
     let target = find_task(call, tid)?;
     let mut bytes = [0; MASK_BYTES];
     memory::read_bytes(address, &mut bytes[..size.min(MASK_BYTES)])?;
-    if !may_schedule(call, &target) {
+    if !may_schedule(&call.task.cred(), &target) {
         return Err(Errno::EPERM.into());
     }
     let mask = u64::from_le_bytes(bytes) & sched::online();

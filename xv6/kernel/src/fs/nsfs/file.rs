@@ -31,7 +31,7 @@ impl FileOps for NsFile {
             GET_OWNER_UID => {
                 let NsRef::User(ns) = &self.0 else { return Err(Errno::EINVAL.into()) };
                 let uid = task.cred().user.uid_from_kernel(ns.owner);
-                user::write_bytes(arg, &uid.to_ne_bytes())?;
+                user::write(arg, &uid)?;
                 Ok(0)
             }
             _ => Err(Errno::ENOTTY.into()),
