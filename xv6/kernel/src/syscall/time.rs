@@ -267,7 +267,7 @@ pub fn rusage(usage: Usage) -> [u64; 18] {
     words[2..4].copy_from_slice(&timeval(usage.times.system));
     words[4] = usage.peak as u64 / 1024;
     words[8] = usage.faults;
-    (words[11], words[12]) = (usage.fetched / 512, usage.dirtied / 512);
+    (words[11], words[12]) = (usage.io.fetched() / 512, usage.io.dirtied() / 512);
     (words[16], words[17]) = (usage.voluntary, usage.forced);
     words
 }

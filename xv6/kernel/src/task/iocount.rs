@@ -1,9 +1,9 @@
-//! [`IoCounts`]: what a thread has moved by read(2), write(2) and their kin, and what of its work went to disks and came from them; and what its
-//! process has (`/proc/PID/io`, proc_pid_io(5)).
+//! [`IoCounts`]: what a thread has moved by read(2), write(2) and their kin, and what of its work went to disks and came from them
+//! (`/proc/PID/io`, proc_pid_io(5)).
 //!
 //! Only the thread itself counts, so plain loads and stores do: a locked instruction would cost each call.
 
-use super::{Process, with_current};
+use super::with_current;
 use crate::error::{Errno, Result};
 use core::array;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +31,16 @@ const CANCELLED: usize = 6;
 pub struct IoTotals(pub [u64; KINDS]);
 
 impl IoTotals {
+    /// Bytes asked of disks.
+    pub fn fetched(&self) -> u64 {
+        self.0[FETCHED]
+    }
+
+    /// Bytes that became dirty, to be written to disks.
+    pub fn dirtied(&self) -> u64 {
+        self.0[DIRTIED]
+    }
+
     /// The sum of both.
     pub fn plus(self, other: IoTotals) -> IoTotals {
         IoTotals(array::from_fn(|kind| self.0[kind].wrapping_add(other.0[kind])))
@@ -69,11 +79,6 @@ impl IoCounts {
         counter.store(counter.load(Ordering::Relaxed).wrapping_add(more as u64), Ordering::Relaxed);
     }
 
-    /// Bytes asked of disks, and bytes that became dirty.
-    pub fn disks(&self) -> (u64, u64) {
-        (self.0[FETCHED].load(Ordering::Relaxed), self.0[DIRTIED].load(Ordering::Relaxed))
-    }
-
     /// What was counted so far.
     pub fn totals(&self) -> IoTotals {
         IoTotals(array::from_fn(|kind| self.0[kind].load(Ordering::Relaxed)))
@@ -93,18 +98,4 @@ pub fn dirtied(bytes: usize) {
 /// The running thread, if any, has dropped `bytes` that were dirty: they will not be written.
 pub fn cancelled(bytes: usize) {
     with_current(|task| task.io.add(CANCELLED, bytes));
-}
-
-impl Process {
-    /// What it has read and written, its waited-for children too.
-    pub fn io(&self) -> IoTotals {
-        let ended = *self.io.lock();
-        self.threads().iter().fold(ended, |sum, task| sum.plus(task.io.totals()))
-    }
-
-    /// Adds what a thread that ends, or a child that is reaped, has moved.
-    pub(super) fn inherit_io(&self, moved: IoTotals) {
-        let mut io = self.io.lock();
-        *io = io.plus(moved);
-    }
 }

@@ -7,7 +7,6 @@
 
 use super::cred::Cred;
 use super::group::{ProcessGroup, Session};
-use super::iocount::IoTotals;
 use super::rlimit::{Limits, Resource};
 use super::signal::{ProcessSignals, Signal};
 use super::{Pid, Task, Usage};
@@ -90,8 +89,6 @@ pub struct Process {
     pub(super) spent: SpinLock<(Usage, Usage)>,
     /// The peak of the memories that it has left, by execve(2) or at its end.
     pub(super) peak: AtomicUsize,
-    /// What ended threads, and waited-for children, have read and written.
-    pub(super) io: SpinLock<IoTotals>,
     pub(super) exe: SpinLock<Option<Arc<Running>>>,
     /// Whom it traces.
     pub(super) tracer: super::ptrace::TracerCell,
@@ -160,7 +157,6 @@ impl Process {
             leader_charge: SpinLock::new(Rank::Charge, "leader's charge", None),
             spent: SpinLock::new(Rank::Leaf, "process usage", Default::default()),
             peak: AtomicUsize::new(0),
-            io: SpinLock::new(Rank::Leaf, "process input and output", IoTotals::default()),
             exe: SpinLock::new(Rank::Leaf, "program file", None),
             tracer: super::ptrace::no_tracer(),
             traced_by: SpinLock::new(Rank::Leaf, "former tracer", Weak::new()),

@@ -1,8 +1,9 @@
 //! [`Usage`]: what threads have used so far, of one, of a process, or of the children that it has waited for (getrusage(2), wait4(2), times(2),
-//! `/proc/PID/stat`). What they have read and written is [`super::iocount`]'s affair.
+//! `/proc/PID/stat`, `/proc/PID/io`). How a thread counts what it reads and writes is [`super::iocount`]'s affair.
 //!
 //! Locks: `spent`; a process's and its parent's are never held together.
 
+use super::iocount::IoTotals;
 use super::{CpuTimes, Process, Task};
 use core::sync::atomic::Ordering;
 
@@ -17,10 +18,8 @@ pub struct Usage {
     pub voluntary: u64,
     /// Context switches of threads that would have gone on.
     pub forced: u64,
-    /// Bytes asked of disks.
-    pub fetched: u64,
-    /// Bytes that became dirty, to be written to disks.
-    pub dirtied: u64,
+    /// What was read and written.
+    pub io: IoTotals,
     /// The most bytes of memory that one process had present at once.
     pub peak: usize,
 }
@@ -33,8 +32,7 @@ impl Usage {
             faults: self.faults + other.faults,
             voluntary: self.voluntary + other.voluntary,
             forced: self.forced + other.forced,
-            fetched: self.fetched + other.fetched,
-            dirtied: self.dirtied + other.dirtied,
+            io: self.io.plus(other.io),
             peak: self.peak.max(other.peak),
         }
     }
@@ -44,10 +42,9 @@ impl Task {
     /// What the thread has used so far; of memory, what its process has.
     pub fn usage(&self) -> Usage {
         let (voluntary, forced) = self.switch_counts();
-        let (fetched, dirtied) = self.io.disks();
         let now = self.mm().map_or(0, |mm| mm.resident_peak());
         let peak = now.max(self.process.peak.load(Ordering::Relaxed));
-        Usage { times: self.times(), faults: self.faults(), voluntary, forced, fetched, dirtied, peak }
+        Usage { times: self.times(), faults: self.faults(), voluntary, forced, io: self.io.totals(), peak }
     }
 }
 
@@ -80,6 +77,15 @@ impl Process {
         self.threads().iter().fold(ended, |sum, task| sum + task.faults())
     }
 
+    /// What all threads have read and written so far, the waited-for children too.
+    pub fn io(&self) -> IoTotals {
+        let (ended, children) = {
+            let spent = self.spent.lock();
+            (spent.0.io, spent.1.io)
+        };
+        self.threads().iter().fold(ended.plus(children), |sum, task| sum.plus(task.io.totals()))
+    }
+
     /// Notes the peak of a memory that a thread leaves.
     pub(super) fn note_peak(&self, bytes: usize) {
         self.peak.fetch_max(bytes, Ordering::Relaxed);
@@ -88,21 +94,14 @@ impl Process {
     /// Keeps what a thread that ends has used.
     pub(super) fn keep_usage(&self, task: &Task) {
         let usage = task.usage();
-        {
-            let mut spent = self.spent.lock();
-            spent.0 = spent.0.plus(usage);
-        }
-        self.inherit_io(task.io.totals());
+        let mut spent = self.spent.lock();
+        spent.0 = spent.0.plus(usage);
     }
 
     /// Adds what a child that is reaped has used, and its children.
     pub(super) fn inherit_usage(&self, child: &Process) {
         let (own, of_children) = *child.spent.lock();
-        {
-            let mut spent = self.spent.lock();
-            spent.1 = spent.1.plus(own).plus(of_children);
-        }
-        let moved = *child.io.lock();
-        self.inherit_io(moved);
+        let mut spent = self.spent.lock();
+        spent.1 = spent.1.plus(own).plus(of_children);
     }
 }
