@@ -1,14 +1,13 @@
 //! Files without a name in any directory: pipes, pidfds, epolls, eventfds.
 //!
-//! They live on one internal mount that no namespace contains, so that every open file has a [`Path`]. The dentry's name is what
-//! `/proc/PID/fd` shows.
+//! They live on an [`Internal`] mount, so that every open file has a [`Path`]. The dentry's name is what `/proc/PID/fd` shows.
 
+use super::Path;
 use super::census::{self, Counted};
 use super::file::{FileOps, OpenFlags};
 use super::inode::{Attr, FileSystem, Inode, InodeRef, Kind, StatFs, Time};
-use super::mount::{Mount, MountFlags};
-use super::superblock::{Superblock, new_dev};
-use super::{Dentry, Path};
+use super::internal::Internal;
+use super::superblock::new_dev;
 use crate::error::{Errno, Result};
 use alloc::format;
 use alloc::sync::Arc;
@@ -23,19 +22,7 @@ struct AnonFs {
     dev: u64,
 }
 
-/// The instance, held twice: by the mount, and by the inodes' `fs`.
-struct Anon {
-    fs: Arc<AnonFs>,
-    mount: Arc<Mount>,
-}
-
-static ANON: Lazy<Anon> = Lazy::new(|| {
-    let fs = Arc::new(AnonFs { dev: new_dev() });
-    let superblock = Superblock::new(fs.clone(), false);
-    let root = superblock.root.clone();
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    Anon { fs, mount: Mount::new(superblock, root, b"anon_inodefs", flags) }
-});
+static ANON: Lazy<Internal<AnonFs>> = Lazy::new(|| Internal::new(AnonFs { dev: new_dev() }));
 
 impl FileSystem for AnonFs {
     fn name(&self) -> &'static str {
@@ -121,12 +108,10 @@ pub fn path_of(name: &str) -> Path {
 
 /// A place for `inode`; `/proc/PID/fd` shows `name` as it is.
 pub fn path(inode: InodeRef, name: &[u8]) -> Path {
-    let mount = ANON.mount.clone();
-    let dentry = Dentry::detached(inode, name, &mount.root);
-    Path { mount, dentry }
+    ANON.path(inode, name)
 }
 
 /// True for places made here.
 pub fn is_anonymous(path: &Path) -> bool {
-    Arc::ptr_eq(&path.mount, &ANON.mount)
+    ANON.holds(path)
 }

@@ -6,7 +6,7 @@
 //!   text                  who writes a program, who runs it
 //!   mount, mountpoint, namespace, mountcall   the tree of mounts, and the calls that change it
 //!   dentry, shrink        the cache of names
-//!   openfile, content, pipe, fifo, epoll, eventfd, anon   what a descriptor can name
+//!   openfile, content, pipe, fifo, epoll, eventfd, anon, internal   what a descriptor can name
 //!   fdtable, fscontext    what a process has
 //!   inode, file           the traits that file systems and devices implement
 //! ```
@@ -32,6 +32,7 @@ pub mod flock;
 pub mod fscontext;
 pub mod fstype;
 pub mod inode;
+pub mod internal;
 mod mapped;
 pub mod mount;
 pub mod mountcall;

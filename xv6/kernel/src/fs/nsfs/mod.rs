@@ -3,7 +3,7 @@
 //!
 //! [`NsFile`] is one that is open.
 //!
-//! All lie on one internal mount that no namespace contains, as with `vfs::anon`. No locks.
+//! All lie on an [`Internal`] mount. No locks.
 
 mod file;
 
@@ -14,7 +14,8 @@ use crate::ns::NsRef;
 use crate::vfs::census::{self, Counted};
 use crate::vfs::file::{FileOps, OpenFlags};
 use crate::vfs::inode::{Attr, FileSystem, Inode, InodeRef, Kind, StatFs, Time};
-use crate::vfs::{Dentry, Mount, MountFlags, Path, Superblock, new_dev};
+use crate::vfs::internal::Internal;
+use crate::vfs::{Path, new_dev};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -28,21 +29,7 @@ struct NsFs {
     dev: u64,
 }
 
-/// The instance, held twice: by the mount, and by the inodes' `fs`.
-struct Instance {
-    fs: Arc<NsFs>,
-    mount: Arc<Mount>,
-}
-
-static INSTANCE: Lazy<Instance> = Lazy::new(|| {
-    let fs = Arc::new(NsFs { dev: new_dev() });
-    let superblock = Superblock::new(fs.clone(), false);
-    let root = superblock.root.clone();
-    Instance {
-        fs,
-        mount: Mount::new(superblock, root, b"nsfs", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC),
-    }
-});
+static INSTANCE: Lazy<Internal<NsFs>> = Lazy::new(|| Internal::new(NsFs { dev: new_dev() }));
 
 /// What the link to `namespace` shows, e.g. `pid:[4026531836]`.
 pub fn text(namespace: &NsRef) -> Vec<u8> {
@@ -51,14 +38,8 @@ pub fn text(namespace: &NsRef) -> Vec<u8> {
 
 /// The place where `namespace` is a file.
 pub fn path(namespace: NsRef) -> Path {
-    let mount = INSTANCE.mount.clone();
     let name = text(&namespace);
-    let dentry = Dentry::detached(
-        Arc::new(NsInode { _counted: census::INODES.count(), namespace: Some(namespace) }),
-        &name,
-        &mount.root,
-    );
-    Path { mount, dentry }
+    INSTANCE.path(Arc::new(NsInode { _counted: census::INODES.count(), namespace: Some(namespace) }), &name)
 }
 
 /// The namespace that the file at `path` is, if it is one.
