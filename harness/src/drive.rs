@@ -1,7 +1,8 @@
 //! drive: one disk of a machine as data: its image file, what becomes of the guest's writes, and what a test adds to it.
 //!
 //! A test may have every write logged ([`Drive::logged`], read back by `writelog`), or have the disk fail ([`Drive::fault`]):
-//! QEMU's `blklogwrites` and `blkdebug` drivers do it. It may be slow ([`Drive::slowed`]): QEMU's I/O throttling does that. [`Drive::option`] is the value of `-drive`.
+//! QEMU's `blklogwrites` and `blkdebug` drivers do it. It may be slow ([`Drive::slowed`]): QEMU's I/O
+//! throttling does that. [`Drive::option`] is the value of `-drive`.
 
 use std::path::{Path, PathBuf};
 

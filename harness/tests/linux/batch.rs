@@ -47,16 +47,15 @@ fn same(host: &str, contained: &str) {
 fn the_shells_and_their_tools_print_what_they_print_on_linux() {
     let [busybox, bash, debian] = folders();
     let mut guest = boot(&machine("linux-batch"));
-    let script = "/bin/same.sh";
-    let here = host(busybox, &["busybox", "sh", &busybox.join("bin/same.sh").display().to_string()]);
-    assert!(here.matches("\n-- ").count() > 30, "the control ran:\n{here}");
-    same(&here, &contained(&mut guest, "busybox", &["busybox", "sh", script]));
-    let here = host(bash, &["bash", &bash.join("bin/same.bash").display().to_string()]);
-    assert!(here.matches("\n-- ").count() > 15, "the control ran:\n{here}");
-    same(&here, &contained(&mut guest, "bash", &["bash", "/bin/same.bash"]));
-    let here = host(debian, &["bash", &debian.join("bin/same.debian").display().to_string()]);
-    assert!(here.matches("\n-- ").count() > 15, "the control ran:\n{here}");
-    same(&here, &contained(&mut guest, "debian", &["bash", "/bin/same.debian"]));
+    for (image, root, shell, script, least) in [
+        ("busybox", busybox, &["busybox", "sh"][..], "same.sh", 30),
+        ("bash", bash, &["bash"], "same.bash", 15),
+        ("debian", debian, &["bash"], "same.debian", 15),
+    ] {
+        let here = host(root, &[shell, &[&*root.join("bin").join(script).display().to_string()]].concat());
+        assert!(here.matches("\n-- ").count() > least, "the control ran:\n{here}");
+        same(&here, &contained(&mut guest, image, &[shell, &[&*format!("/bin/{script}")]].concat()));
+    }
 }
 
 #[test]

@@ -53,11 +53,7 @@ pub fn folders() -> &'static [PathBuf; 3] {
 
 /// A root file system with the host's own programs and what these load.
 fn debian(programs: &Path) -> PathBuf {
-    let root = workspace::build_dir("linux/debian").expect("a folder");
-    for dir in EMPTY.iter().chain(&["bin", "etc"]) {
-        std::fs::create_dir_all(root.join(dir)).expect("a directory");
-    }
-    text(&root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/bash\n");
+    let root = empty("linux/debian");
     copy(&programs.join("same.debian"), &root.join("bin/same.debian"));
     compile("cc", &["-pthread"], &programs.join("hello.c"), &root.join("bin/hello"));
     let modules = ["-MPOSIX", "-MSocket", "-MIO::Select", "-MFcntl", "-MDynaLoader"];
@@ -99,15 +95,10 @@ fn lines(command: &mut Command) -> Vec<String> {
 
 /// A root file system with busybox and its applets.
 fn folder(name: &str) -> PathBuf {
-    let root = workspace::build_dir(name).expect("a folder");
-    for dir in EMPTY.iter().chain(&["bin", "etc"]) {
-        std::fs::create_dir_all(root.join(dir)).expect("a directory");
-    }
+    let root = empty(name);
     for script in ["worker.sh", "resized.sh"] {
         copy(&workspace::root().join(PROGRAMS).join(script), &root.join("bin").join(script));
     }
-    text(&root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n");
-    text(&root.join("etc/group"), "root:x:0:\nnogroup:x:65534:\n");
     copy(Path::new(BUSYBOX), &root.join("bin/busybox"));
     let list = Command::new(BUSYBOX).arg("--list").output().expect("busybox, which ci/setup installs");
     for applet in String::from_utf8_lossy(&list.stdout).lines().filter(|applet| *applet != "busybox") {
@@ -116,6 +107,17 @@ fn folder(name: &str) -> PathBuf {
             symlink("busybox", link).expect("a link");
         }
     }
+    root
+}
+
+/// A root file system without programs.
+fn empty(name: &str) -> PathBuf {
+    let root = workspace::build_dir(name).expect("a folder");
+    for dir in EMPTY.iter().chain(&["bin", "etc"]) {
+        std::fs::create_dir_all(root.join(dir)).expect("a directory");
+    }
+    text(&root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n");
+    text(&root.join("etc/group"), "root:x:0:\nnogroup:x:65534:\n");
     root
 }
 
