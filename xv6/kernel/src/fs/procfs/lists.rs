@@ -53,7 +53,7 @@ fn feed_numbers(
 /// `/proc`: the system's rows, then a folder for each process.
 pub struct Root;
 
-const PID: Row = Row { name: "", mode: 0o555, what: What::Rows(PROCESS), private: false };
+const PID: Row = Row { name: "", mode: 0o555, what: What::Process(PROCESS), private: false };
 const TID: Row = Row { name: "", mode: 0o555, what: What::Rows(THREAD), private: false };
 
 /// Cursors of pids begin here.

@@ -83,6 +83,8 @@ enum What {
     Memory,
     /// A folder of rows.
     Rows(&'static [Row]),
+    /// A process's own folder, of rows.
+    Process(&'static [Row]),
     /// A folder of other things.
     List(&'static dyn lists::List),
 }

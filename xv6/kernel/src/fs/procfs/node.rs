@@ -4,7 +4,6 @@
 //! of the path of rows, stable while the process lives.
 
 use super::lists::List;
-use super::process::PROCESS;
 use super::{ProcFs, Row, Show, Store, Subject, View, What, access};
 use crate::error::{Errno, Result};
 use crate::fs::text::{Text, TextFile};
@@ -56,7 +55,7 @@ pub fn child_ino(parent: u64, name: &[u8]) -> u64 {
 impl ProcNode {
     /// What it is about, if it is a process's folder.
     pub fn of_process(&self) -> Option<&View> {
-        matches!(self.what, What::Rows(rows) if core::ptr::eq(rows, PROCESS)).then_some(&self.view)
+        matches!(self.what, What::Process(_)).then_some(&self.view)
     }
 
     /// An entry called `name` of the folder `parent`.
@@ -113,7 +112,7 @@ impl What {
         match self {
             What::Text(_) | What::Knob(..) | What::Memory => Kind::File,
             What::Link(_) | What::Magic(..) => Kind::Symlink,
-            What::Rows(_) | What::List(_) => Kind::Directory,
+            What::Rows(_) | What::Process(_) | What::List(_) => Kind::Directory,
         }
     }
 }
@@ -159,7 +158,7 @@ impl Inode for ProcNode {
 
     fn lookup(&self, name: &[u8]) -> Result<InodeRef> {
         match self.what {
-            What::Rows(rows) => self.find_row(rows, name, &self.view),
+            What::Rows(rows) | What::Process(rows) => self.find_row(rows, name, &self.view),
             _ => {
                 let list = self.list()?;
                 self.check()?;
@@ -170,7 +169,7 @@ impl Inode for ProcNode {
 
     fn read_dir(&self, cursor: u64, sink: &mut dyn FnMut(DirEntry<'_>) -> bool) -> Result<()> {
         match self.what {
-            What::Rows(rows) => {
+            What::Rows(rows) | What::Process(rows) => {
                 self.feed_rows(rows, cursor, sink);
                 Ok(())
             }
