@@ -29,6 +29,7 @@ mod proc_memory;
 mod processes;
 mod ptrace;
 mod renames;
+mod shares;
 mod signal_waits;
 mod signals;
 mod sockets;
@@ -55,6 +56,7 @@ pub const AREAS: &[Area] = &[
     memory::AREA,
     faults::AREA,
     processes::AREA,
+    shares::AREA,
     clones::AREA,
     exec::AREA,
     signals::AREA,
